@@ -1,0 +1,141 @@
+//! The same books by other means: straight from the bytes of the file, in ordered maps, with no
+//! thought of speed. What the book builder ends with must be equal to this.
+
+use std::collections::BTreeMap;
+
+use crate::itch;
+use crate::summary::{BookSummary, Level, SideSummary, Totals};
+
+/// Stock, side letter, price, shares left.
+type Order = (u16, u8, u32, u32);
+
+/// The reference.
+#[derive(Debug)]
+pub struct Reference {
+    orders: BTreeMap<u64, Order>,
+    /// Shares by stock, side letter and price.
+    levels: BTreeMap<(u16, u8, u32), u64>,
+    names: BTreeMap<u16, String>,
+    counts: [u64; 256],
+    unknown_orders: u64,
+}
+
+impl Reference {
+    /// Nothing read yet.
+    pub fn new() -> Self {
+        Self {
+            orders: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            names: BTreeMap::new(),
+            counts: [0; 256],
+            unknown_orders: 0,
+        }
+    }
+
+    /// Reads one whole ITCH message.
+    pub fn read(&mut self, message: &[u8]) {
+        let kind = number(message, 0, 1);
+        self.counts[usize::from(narrow::<u8>(kind))] += 1;
+        let stock = narrow(number(message, 1, 2));
+        let order = number(message, 11, 8);
+        match narrow(kind) {
+            b'A' | b'F' => {
+                self.names.insert(stock, name(&message[24..32]));
+                let side = narrow(number(message, 19, 1));
+                let price = narrow(number(message, 32, 4));
+                self.enter(order, (stock, side, price, narrow(number(message, 20, 4))));
+            }
+            b'E' | b'C' | b'X' => self.shrink(order, narrow(number(message, 19, 4))),
+            b'D' => {
+                self.leave(order);
+            }
+            b'U' => {
+                if let Some((stock, side, ..)) = self.leave(order) {
+                    let shares = narrow(number(message, 27, 4));
+                    let price = narrow(number(message, 31, 4));
+                    self.enter(number(message, 19, 8), (stock, side, price, shares));
+                }
+            }
+            b'R' => {
+                self.names.insert(stock, name(&message[11..19]));
+            }
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, reference: u64, order: Order) {
+        if self.orders.contains_key(&reference) {
+            self.leave(reference);
+        }
+        let (stock, side, price, shares) = order;
+        *self.levels.entry((stock, side, price)).or_default() += u64::from(shares);
+        self.orders.insert(reference, order);
+    }
+
+    fn shrink(&mut self, reference: u64, by: u32) {
+        let Some(&(stock, side, price, shares)) = self.orders.get(&reference) else {
+            self.unknown_orders += 1;
+            return;
+        };
+        self.leave(reference);
+        if shares > by {
+            self.enter(reference, (stock, side, price, shares - by));
+        }
+    }
+
+    fn leave(&mut self, reference: u64) -> Option<Order> {
+        let order = self.orders.remove(&reference);
+        match order {
+            Some((stock, side, price, shares)) => {
+                *self.levels.entry((stock, side, price)).or_default() -= u64::from(shares);
+            }
+            None => self.unknown_orders += 1,
+        }
+        order
+    }
+
+    /// The day as a whole.
+    pub fn totals(&self) -> Totals {
+        Totals::new(&self.counts, self.unknown_orders, self.names.len() as u64)
+    }
+
+    /// Every book, by stock.
+    pub fn summaries(&self) -> impl Iterator<Item = BookSummary> {
+        self.names.iter().map(|(&stock, symbol)| BookSummary {
+            stock,
+            symbol: symbol.clone(),
+            bids: SideSummary::of(self.levels(stock, b'B').rev()),
+            asks: SideSummary::of(self.levels(stock, b'S')),
+        })
+    }
+
+    fn levels(&self, stock: u16, side: u8) -> impl DoubleEndedIterator<Item = Level> {
+        self.levels
+            .range((stock, side, 0)..=(stock, side, u32::MAX))
+            .map(|(&(.., price), &shares)| Level { price, shares })
+            .filter(|level| level.shares > 0)
+    }
+}
+
+/// The big-endian number in `width` bytes at `at`; zero beyond the end of a short message.
+fn number(message: &[u8], at: usize, width: usize) -> u64 {
+    let bytes = message.get(at..at + width).unwrap_or_default();
+    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// A number read from no more bytes than `T` has.
+fn narrow<T: TryFrom<u64> + Default>(number: u64) -> T {
+    T::try_from(number).unwrap_or_default()
+}
+
+fn name(padded: &[u8]) -> String {
+    String::from_utf8_lossy(padded).trim_end().to_owned()
+}
+
+/// Reads every message of `bytes`, which hold nothing but whole ones.
+pub fn read_all(reference: &mut Reference, mut bytes: &[u8]) {
+    while let Ok(itch::Next::Message(message)) = itch::next(bytes) {
+        reference.read(message);
+        bytes = &bytes[itch::PREFIX + message.len()..];
+    }
+}

@@ -1,0 +1,2 @@
+//! ipc
+pub mod ring;

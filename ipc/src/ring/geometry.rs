@@ -1,0 +1,136 @@
+//! A ring's geometry: how many cells, of which format, and how many bytes that takes.
+//!
+//! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
+//! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
+
+use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
+use thiserror::Error;
+
+/// Regions start on page boundaries, so that they can be mapped with different permissions.
+pub const PAGE: usize = 4096;
+
+/// Largest cell, in bytes. Bigger messages belong in an arena, not in a ring.
+pub const MAX_CELL_BYTES: u32 = 1 << 20;
+
+/// Largest ring region, in bytes.
+pub const MAX_RING_BYTES: u64 = 1 << 38;
+
+/// The two cell formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellFormat {
+    /// 16-byte head, then the body: the cell is 64 bytes or a multiple.
+    Wide {
+        /// Size of the whole cell in bytes, head included.
+        bytes: u32,
+    },
+    /// 8-byte state and 8-byte body, four cells to a cache line.
+    Dense,
+}
+
+impl CellFormat {
+    /// The smallest wide cell whose body holds `body` bytes.
+    pub const fn wide_for(body: usize) -> Option<Self> {
+        if body > MAX_CELL_BYTES as usize {
+            return None;
+        }
+        let bytes = (body + size_of::<CellHead>()).next_multiple_of(64);
+        // Bounded by MAX_CELL_BYTES + 80, far below 4 GiB.
+        #[allow(clippy::cast_possible_truncation)]
+        let bytes = bytes as u32;
+        if bytes > MAX_CELL_BYTES { None } else { Some(Self::Wide { bytes }) }
+    }
+
+    /// Distance from one cell to the next, in bytes.
+    pub const fn stride(self) -> usize {
+        match self {
+            Self::Wide { bytes } => bytes as usize,
+            Self::Dense => size_of::<DenseCell>(),
+        }
+    }
+
+    /// Offset of the body in the cell, in bytes.
+    pub const fn body_offset(self) -> usize {
+        match self {
+            Self::Wide { .. } => size_of::<CellHead>(),
+            Self::Dense => 8,
+        }
+    }
+
+    /// Room for a message, in bytes.
+    pub const fn body_bytes(self) -> usize {
+        self.stride() - self.body_offset()
+    }
+}
+
+/// A validated ring geometry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    capacity: u64,
+    cell: CellFormat,
+}
+
+/// Why a geometry is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// The capacity is 0 or not a power of two.
+    #[error("capacity {0} is not a power of two: ask for {next} instead", next = suggestion(*.0))]
+    Capacity(u64),
+    /// The cell size is not a multiple of 64 between 64 and [`MAX_CELL_BYTES`].
+    #[error("cell size {0} is not a multiple of 64 between 64 and {MAX_CELL_BYTES} bytes")]
+    CellBytes(u32),
+    /// The ring would be larger than [`MAX_RING_BYTES`].
+    #[error("{capacity} cells of {stride} bytes exceed the largest ring, {MAX_RING_BYTES} bytes")]
+    TooLarge {
+        /// Cells asked for.
+        capacity: u64,
+        /// Bytes per cell.
+        stride: usize,
+    },
+}
+
+fn suggestion(capacity: u64) -> u64 {
+    capacity.checked_next_power_of_two().unwrap_or(1 << 63)
+}
+
+impl Geometry {
+    /// Checks and keeps a geometry.
+    pub fn new(capacity: u64, cell: CellFormat) -> Result<Self, GeometryError> {
+        if !capacity.is_power_of_two() {
+            return Err(GeometryError::Capacity(capacity));
+        }
+        if let CellFormat::Wide { bytes } = cell
+            && (bytes == 0 || bytes > MAX_CELL_BYTES || !bytes.is_multiple_of(64))
+        {
+            return Err(GeometryError::CellBytes(bytes));
+        }
+        let bytes = capacity.checked_mul(cell.stride() as u64);
+        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
+            return Err(GeometryError::TooLarge { capacity, stride: cell.stride() });
+        }
+        Ok(Self { capacity, cell })
+    }
+
+    /// Number of cells, a power of two.
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// The cells' format.
+    pub const fn cell(&self) -> CellFormat {
+        self.cell
+    }
+
+    /// Bytes of the region only the producer writes: its lines, then the cells. Whole pages.
+    pub const fn producer_bytes(&self) -> usize {
+        // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let cells = self.capacity as usize * self.cell.stride();
+        (size_of::<ProducerLines>() + cells).next_multiple_of(PAGE)
+    }
+
+    /// Bytes of the region only the consumer writes. Whole pages.
+    pub const fn consumer_bytes(&self) -> usize {
+        size_of::<ConsumerLines>().next_multiple_of(PAGE)
+    }
+}

@@ -1,0 +1,127 @@
+//! The words of a ring in memory. Layout version 1; every offset is asserted below.
+//!
+//! ```text
+//! producer region (the producer writes, the consumer reads)
+//!   0    published    hint: at most capacity/2 behind the next position
+//!   8    dropped      messages refused under DropNewest
+//!   16   incarnation  how many producers have owned the ring
+//!   24   began        position at which this incarnation began
+//!   128  (reserved: waiters of the producer, futex word, shared limit)
+//!   256  cell 0, cell 1, …
+//!
+//! consumer region (the consumer writes, the producer reads)
+//!   0    consumed     every position below is free again; polled by the producer when full
+//!   128  cursor       next position to read; never polled by the producer
+//!   136  incarnation  how many consumers have owned the ring
+//!   256  (reserved: waiters of the consumer, futex word, redeliver word)
+//!
+//! wide cell (64 B or a multiple)                dense cell (16 B)
+//!   0    state   position + 1 once published      0   state
+//!   8    len     bytes of the archive             8   body, 8 B
+//!   12   kind
+//!   16   body, 16-aligned
+//! ```
+//!
+//! One writer per 128-byte line: adjacent-line prefetchers move lines in pairs.
+//! Zeroed memory is a new ring: no position is published, nothing is consumed.
+
+use strait_pools::region::Shared;
+use strait_pools::sync::{AtomicU32, AtomicU64};
+
+/// The producer's words at the start of its region.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub struct ProducerLines {
+    /// A lower bound of the next position, at most half a ring behind it.
+    pub published: AtomicU64,
+    /// Messages dropped because the ring was full.
+    pub dropped: AtomicU64,
+    /// Number of producers that have owned the ring; the present one included.
+    pub incarnation: AtomicU64,
+    /// Position at which the present incarnation began.
+    pub began: AtomicU64,
+    #[cfg(not(loom))]
+    line0: [AtomicU64; 12],
+    #[cfg(not(loom))]
+    reserved: [AtomicU64; 16],
+}
+
+/// The consumer's words at the start of its region.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub struct ConsumerLines {
+    /// Every position below this one is free again.
+    pub consumed: AtomicU64,
+    #[cfg(not(loom))]
+    line0: [AtomicU64; 15],
+    /// The next position to read. Stored at each release, so that a restart repeats one message.
+    pub cursor: AtomicU64,
+    /// Number of consumers that have owned the ring; the present one included.
+    pub incarnation: AtomicU64,
+    #[cfg(not(loom))]
+    line1: [AtomicU64; 14],
+    #[cfg(not(loom))]
+    reserved: [AtomicU64; 16],
+}
+
+/// The head of a wide cell; the body follows.
+#[derive(Debug, Default)]
+#[repr(C, align(16))]
+pub struct CellHead {
+    /// `position + 1` once the message is published; anything else means "not yet".
+    pub state: AtomicU64,
+    /// Length of the archive in the body, in bytes.
+    pub len: AtomicU32,
+    /// What the body holds (see [`Kind`]).
+    pub kind: AtomicU32,
+}
+
+/// A dense cell: state and an 8-byte body.
+#[derive(Debug, Default)]
+#[repr(C, align(16))]
+pub struct DenseCell {
+    /// As in [`CellHead::state`].
+    pub state: AtomicU64,
+    /// The body; written through its address.
+    pub body: AtomicU64,
+}
+
+/// What a wide cell's body holds; the low byte of `kind`. Bits 8.. are reserved for flags
+/// (redelivered) and the low bits of the producer's incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// The message itself.
+    Inline = 0,
+}
+
+// SAFETY: repr(C), atomics only, zero is valid, nothing to drop.
+unsafe impl Shared for ProducerLines {}
+// SAFETY: as above.
+unsafe impl Shared for ConsumerLines {}
+// SAFETY: as above.
+unsafe impl Shared for CellHead {}
+// SAFETY: as above.
+unsafe impl Shared for DenseCell {}
+
+// Loom's atomics are larger, and cost a model time each: only the real ones have a layout to keep.
+#[cfg(not(loom))]
+const _: () = {
+    use std::mem::offset_of;
+    assert!(size_of::<ProducerLines>() == 256);
+    assert!(offset_of!(ProducerLines, published) == 0);
+    assert!(offset_of!(ProducerLines, dropped) == 8);
+    assert!(offset_of!(ProducerLines, incarnation) == 16);
+    assert!(offset_of!(ProducerLines, began) == 24);
+    assert!(offset_of!(ProducerLines, reserved) == 128);
+    assert!(size_of::<ConsumerLines>() == 384);
+    assert!(offset_of!(ConsumerLines, consumed) == 0);
+    assert!(offset_of!(ConsumerLines, cursor) == 128);
+    assert!(offset_of!(ConsumerLines, incarnation) == 136);
+    assert!(offset_of!(ConsumerLines, reserved) == 256);
+    assert!(size_of::<CellHead>() == 16);
+    assert!(offset_of!(CellHead, len) == 8);
+    assert!(offset_of!(CellHead, kind) == 12);
+    assert!(size_of::<DenseCell>() == 16);
+    assert!(offset_of!(DenseCell, body) == 8);
+};

@@ -1,0 +1,11 @@
+//! Rings: arrays of cells that one side fills and another empties.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`geometry`] | how many cells, of which format; footprints; what is refused |
+//! | [`layout`] | the words of a ring, with their offsets asserted |
+//! | [`spsc`] | one producer, one consumer: the algorithm |
+
+pub mod geometry;
+pub mod layout;
+pub mod spsc;

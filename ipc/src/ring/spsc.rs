@@ -1,0 +1,341 @@
+//! The single-producer single-consumer ring.
+//!
+//! ```text
+//! producer region                                  consumer region
+//! ┌───────────┬────────────────────────────────┐   ┌──────────┬────────┐
+//! │ published │ state body │ state body │ …    │   │ consumed │ cursor │
+//! └───────────┴────────────────────────────────┘   └──────────┴────────┘
+//!   hint        cell of position p: p & (capacity − 1)
+//! ```
+//!
+//! A message is published by storing `position + 1` in its cell's state, beside the body: flag and
+//! payload travel in one cache line, and the consumer takes one line transfer per message. Only the
+//! producer writes cells; the consumer's progress goes back on a line of its own that the producer
+//! reads only when its private limit is used up. The state as "published" flag is Firedancer's mcache
+//! and FastForward; the private limit is the cached index of rigtorp's SPSCQueue.
+//!
+//! # Orderings
+//!
+//! | store | pairs with | makes visible |
+//! |---|---|---|
+//! | `state`, Release (`spsc.publish`) | `state`, Acquire (`spsc.poll`) | the body, its length and kind |
+//! | `state`, Release (`spsc.publish_batch`) | `state`, Acquire (`spsc.poll`) | the bodies of the batch |
+//! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.refresh`) | that the consumer's reads of freed bodies are over |
+//! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.takeover`) | the same, to a producer that takes over |
+//!
+//! `published`, `cursor`, `began` and the incarnations are read only by a successor of the process
+//! that wrote them, after the kernel has handed over the endpoint's lock (which orders everything
+//! before it), and by observers who may see stale values: relaxed throughout.
+//!
+//! # When a process dies here
+//!
+//! *The producer*, before its state store: the message was never published and its cell still reads
+//! "not yet". Inside a batch, states are stored back to front, so the first cell is missing and the
+//! batch is invisible; the successor walks to that first cell and erases the published-looking cells
+//! behind it before it writes anything. After the state store: the message counts.
+//! *The consumer*, before its cursor store: the message in hand is delivered again to its successor.
+//! After it: the successor starts behind it. Nothing else is lost or repeated.
+//! The survivor needs nothing of the dead side to go on with what is in the ring.
+
+use super::layout::{ConsumerLines, ProducerLines};
+use strait_pools::marks::{Mark, pass};
+use strait_pools::placement::{Many, Placement};
+use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
+use strait_pools::sync::{AtomicU64, Site};
+use thiserror::Error;
+
+/// The words that the two sides share, wherever they live.
+#[derive(Debug)]
+pub struct Words<P: Placement> {
+    /// Written by the producer.
+    pub producer: P::One<ProducerLines>,
+    /// Written by the consumer.
+    pub consumer: P::One<ConsumerLines>,
+    /// The states of the cells, written by the producer.
+    pub states: P::Many<AtomicU64>,
+}
+
+impl<P: Placement> Clone for Words<P> {
+    fn clone(&self) -> Self {
+        Self {
+            producer: self.producer.clone(),
+            consumer: self.consumer.clone(),
+            states: self.states.clone(),
+        }
+    }
+}
+
+/// The shared words contradict each other: the peer, or somebody else, wrote what no ring writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the ring's words contradict each other: {word} is {found}, which position {position} rules out")]
+pub struct Corrupt {
+    /// Which word is wrong.
+    pub word: &'static str,
+    /// What it holds.
+    pub found: u64,
+    /// The position of the side that noticed.
+    pub position: u64,
+}
+
+/// How far `position` is ahead of `of`; negative if behind. Wrapping, decided here once.
+#[inline(always)]
+fn ahead(position: u64, of: u64) -> i64 {
+    position.wrapping_sub(of).cast_signed()
+}
+
+/// The producing side. Not shared: there is one, and it is `&mut` to use.
+#[derive(Debug)]
+pub struct Producer<P: Placement> {
+    words: Words<P>,
+    /// The position of the next message.
+    position: u64,
+    /// The first position not known to be free; at most `capacity` ahead of `position`.
+    limit: u64,
+    /// What `published` holds.
+    hinted: u64,
+    capacity: u64,
+}
+
+impl<P: Placement> Producer<P> {
+    /// Takes the ring over, from a new segment or from a predecessor that closed or died.
+    ///
+    /// Whoever calls this holds the producer's role: no other producer exists.
+    pub fn take_over(words: Words<P>) -> Result<Self, Corrupt> {
+        let capacity = words.states.len();
+        let consumed = words.consumer.consumed.load(Acquire.at("spsc.takeover"));
+        let end = consumed.wrapping_add(capacity);
+
+        // The hint lags behind, never ahead; everything below `consumed` was published too.
+        let hint = words.producer.published.load(Relaxed);
+        let mut position = if ahead(hint, consumed) > 0 { hint } else { consumed };
+        if ahead(position, end) > 0 {
+            return Err(Corrupt { word: "published", found: hint, position: consumed });
+        }
+        // A state at or beyond this lap means the position was published; beyond it only where a
+        // batch died.
+        let published = |position: u64| {
+            let state = words.states.at(position).load(Relaxed);
+            state != 0 && ahead(state, position.wrapping_add(1)) >= 0
+        };
+        while position != end && published(position) {
+            position = position.wrapping_add(1);
+        }
+        pass(Mark::TakeoverFound);
+
+        // What a dead batch left behind would look published once we get there.
+        let mut at = position;
+        while at != end {
+            if published(at) {
+                words.states.at(at).store(0, Relaxed);
+                pass(Mark::TakeoverErased);
+            }
+            at = at.wrapping_add(1);
+        }
+
+        let incarnation = words.producer.incarnation.load(Relaxed);
+        words.producer.published.store(position, Relaxed);
+        words.producer.began.store(position, Relaxed);
+        words.producer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
+        pass(Mark::TakeoverDone);
+        Ok(Self { words, position, limit: end, hinted: position, capacity })
+    }
+
+    /// The position that the next message will have.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Number of free positions from [`position`](Self::position) on, up to `wanted`.
+    ///
+    /// Reads shared memory only when the private limit does not cover `wanted`.
+    #[inline]
+    pub fn free(&mut self, wanted: u64) -> Result<u64, Corrupt> {
+        let known = self.limit.wrapping_sub(self.position);
+        if known >= wanted {
+            return Ok(wanted);
+        }
+        self.refresh(wanted)
+    }
+
+    #[cold]
+    fn refresh(&mut self, wanted: u64) -> Result<u64, Corrupt> {
+        // Pairs with `spsc.tell`: the consumer is done reading the bodies we are about to reuse.
+        let consumed = self.words.consumer.consumed.load(Acquire.at("spsc.refresh"));
+        let unread = self.position.wrapping_sub(consumed);
+        if unread > self.capacity {
+            return Err(Corrupt { word: "consumed", found: consumed, position: self.position });
+        }
+        self.limit = consumed.wrapping_add(self.capacity);
+        Ok(wanted.min(self.capacity - unread))
+    }
+
+    /// Publishes the message whose body stands in the cell of [`position`](Self::position).
+    ///
+    /// The position must be free ([`free`](Self::free) said at least 1).
+    #[inline]
+    pub fn publish(&mut self) {
+        debug_assert!(self.position != self.limit);
+        let next = self.position.wrapping_add(1);
+        pass(Mark::ProducerWritten);
+        // Pairs with `spsc.poll`: makes the body visible.
+        self.words.states.at(self.position).store(next, Release.at("spsc.publish"));
+        pass(Mark::ProducerPublished);
+        self.advance(next);
+    }
+
+    /// Publishes `count` messages whose bodies stand from [`position`](Self::position) on.
+    ///
+    /// Back to front: the consumer, which waits for the first, stays off the lines being written,
+    /// and sees all or nothing.
+    #[inline]
+    pub fn publish_batch(&mut self, count: u64) {
+        debug_assert!(self.limit.wrapping_sub(self.position) >= count);
+        let next = self.position.wrapping_add(count);
+        pass(Mark::ProducerWritten);
+        let mut at = next;
+        while at != self.position {
+            let state = at;
+            at = at.wrapping_sub(1);
+            // Pairs with `spsc.poll`: makes this body visible.
+            self.words.states.at(at).store(state, Release.at("spsc.publish_batch"));
+            pass(Mark::ProducerInBatch);
+        }
+        self.advance(next);
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, next: u64) {
+        self.position = next;
+        if next.wrapping_sub(self.hinted) >= self.capacity / 2 {
+            self.hint();
+        }
+    }
+
+    /// Stores the exact position for observers and successors; done before closing.
+    pub fn hint(&mut self) {
+        self.words.producer.published.store(self.position, Relaxed);
+        self.hinted = self.position;
+    }
+
+    /// Counts a message that was dropped because the ring was full.
+    pub fn count_drop(&mut self) {
+        // One writer: a plain increment.
+        let dropped = self.words.producer.dropped.load(Relaxed);
+        self.words.producer.dropped.store(dropped.wrapping_add(1), Relaxed);
+    }
+
+    /// Messages dropped on this ring since it was made, by all its producers.
+    pub fn dropped(&self) -> u64 {
+        self.words.producer.dropped.load(Relaxed)
+    }
+
+    /// The ring's number of cells.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+}
+
+/// What [`Consumer::poll`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The message at this position is published.
+    Ready(u64),
+    /// Nothing is published beyond what was read.
+    Empty,
+    /// The cell holds a state that no producer stores while this position is unread.
+    Corrupt(Corrupt),
+}
+
+/// The consuming side. Not shared: there is one, and it is `&mut` to use.
+#[derive(Debug)]
+pub struct Consumer<P: Placement> {
+    words: Words<P>,
+    /// The position of the next message to read.
+    position: u64,
+    /// What `consumed` holds.
+    told: u64,
+    /// The producer is told of progress at least every so many messages.
+    every: u64,
+}
+
+impl<P: Placement> Consumer<P> {
+    /// Takes the ring over, from a new segment or from a predecessor that closed or died.
+    ///
+    /// Whoever calls this holds the consumer's role: no other consumer exists.
+    pub fn take_over(words: Words<P>) -> Result<Self, Corrupt> {
+        let capacity = words.states.len();
+        let told = words.consumer.consumed.load(Relaxed);
+        let position = words.consumer.cursor.load(Relaxed);
+        if position.wrapping_sub(told) > capacity {
+            return Err(Corrupt { word: "cursor", found: position, position: told });
+        }
+        let incarnation = words.consumer.incarnation.load(Relaxed);
+        words.consumer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
+        Ok(Self { words, position, told, every: (capacity / 8).max(1) })
+    }
+
+    /// The position of the next message.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Looks at the next cell.
+    ///
+    /// On finding it empty, tells the producer of all progress: nobody waits for cells that are free.
+    #[inline]
+    pub fn poll(&mut self) -> Poll {
+        let position = self.position;
+        // Pairs with `spsc.publish`: the body is visible once the state is.
+        let state = self.words.states.at(position).load(Acquire.at("spsc.poll"));
+        if state == position.wrapping_add(1) {
+            return Poll::Ready(position);
+        }
+        self.not_ready(state)
+    }
+
+    #[inline]
+    fn not_ready(&mut self, state: u64) -> Poll {
+        if state != 0 && ahead(state, self.position) > 0 {
+            return Poll::Corrupt(Corrupt { word: "state", found: state, position: self.position });
+        }
+        if self.told != self.position {
+            self.tell();
+        }
+        Poll::Empty
+    }
+
+    /// Releases the message at [`position`](Self::position): its cell may be reused.
+    ///
+    /// The message must have been [`Ready`](Poll::Ready).
+    #[inline]
+    pub fn release(&mut self) {
+        pass(Mark::ConsumerInHand);
+        self.position = self.position.wrapping_add(1);
+        self.words.consumer.cursor.store(self.position, Relaxed);
+        pass(Mark::ConsumerMoved);
+        if self.position.wrapping_sub(self.told) >= self.every {
+            self.tell();
+        }
+    }
+
+    /// Tells the producer of all progress; done before closing.
+    pub fn tell(&mut self) {
+        // Pairs with `spsc.refresh`: our reads of the freed bodies are over.
+        self.words.consumer.consumed.store(self.position, Release.at("spsc.tell"));
+        self.told = self.position;
+        pass(Mark::ConsumerTold);
+    }
+
+    /// Number of producers that have owned the ring, and the position at which the present began.
+    pub fn producer_incarnation(&self) -> (u64, u64) {
+        let lines = &self.words.producer;
+        (lines.incarnation.load(Relaxed), lines.began.load(Relaxed))
+    }
+
+    /// Messages dropped by the producers because the ring was full.
+    pub fn dropped(&self) -> u64 {
+        self.words.producer.dropped.load(Relaxed)
+    }
+}

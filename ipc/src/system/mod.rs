@@ -1,0 +1,18 @@
+//! The operating system: the few calls that segments and endpoints are made of.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`lock`] | locks owned by an open file description, on bytes beyond the end of a file |
+//! | [`mapping`] | a shared mapping that a forked child neither inherits nor unmaps |
+//! | [`file`] | unnamed files, names for them, memory files, preallocation, random bits |
+//! | [`fork`] | noticing, at the price of one load, that this process is a forked child |
+//! | [`process`] | what a process is called and whether it is paused |
+//!
+//! Everything here is Linux, and nothing above it makes a system call of its own, except for
+//! looking at a file's metadata. `/proc` must be mounted.
+
+pub mod file;
+pub mod fork;
+pub mod lock;
+pub mod mapping;
+pub mod process;

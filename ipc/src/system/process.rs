@@ -1,0 +1,27 @@
+//! What a process is called, and whether it is paused.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// This process's program: the file name of its executable.
+pub fn program_name() -> String {
+    let executable = std::env::current_exe().ok();
+    let name = executable.as_deref().and_then(|path| path.file_name());
+    name.map_or_else(|| "?".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Whether process `pid` is stopped, by a signal or a debugger; `false` if that cannot be known.
+///
+/// A hint for people: `pid` may belong to another pid namespace, or to another process by now.
+pub fn is_paused(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // "pid (program) state …", where the program's name may hold anything.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('T' | 't'))
+}
+
+/// Nanoseconds since 1970-01-01 00:00 UTC. They end in the year 2554.
+pub fn unix_nanoseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,40 @@
+//! Atomics and fences through one door, so that one source serves three purposes.
+//!
+//! | build | backend | what for |
+//! |---|---|---|
+//! | default | `std::sync::atomic` | production: every item here is a re-export |
+//! | `--cfg loom` | loom's atomics | models that try every interleaving |
+//! | `--cfg strait_counting` | std's, each access counted per thread | operation budgets |
+//!
+//! Algorithms name every ordering with [`Site::at`], as in
+//! `state.store(next, Release.at("spsc.publish"))`. In production that is the ordering itself. In a
+//! model the environment variable `STRAIT_WEAKEN=spsc.publish` weakens that one site, which is how
+//! `cargo xtask loom --mutations` proves that each ordering is needed. `Relaxed` cannot be weakened
+//! and needs no site.
+
+mod site;
+
+#[cfg(all(not(loom), not(strait_counting)))]
+mod imp {
+    pub use std::hint::spin_loop;
+    pub use std::sync::atomic::{AtomicU32, AtomicU64};
+    pub use std::thread::yield_now;
+
+    /// A memory fence at a named site of the ordering ledger.
+    #[inline(always)]
+    pub fn fence(ordering: super::Ordering, _site: &'static str) {
+        std::sync::atomic::fence(ordering);
+    }
+}
+
+#[cfg(loom)]
+#[path = "loom.rs"]
+mod imp;
+
+#[cfg(all(strait_counting, not(loom)))]
+#[path = "counting.rs"]
+mod imp;
+
+pub use imp::*;
+pub use site::Site;
+pub use std::sync::atomic::Ordering;
