@@ -1,7 +1,7 @@
 //! Order books at speed: one hash table of orders, one sorted array of price levels a side.
 //!
-//! Nearly all traffic is near the best price. So a side keeps its best level last: to find a
-//! level is to walk a few steps back from the end, and to insert one moves only what is better.
+//! Nearly all traffic is near the best price. So a side keeps its best level last: to insert or
+//! remove one moves only those that are better.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,7 +11,7 @@ use crate::summary::{BookSummary, Level, SideSummary, Totals};
 
 /// All books of the day.
 #[derive(Debug)]
-pub struct Books {
+pub(crate) struct Books {
     orders: HashMap<u64, Order, BuildHasherDefault<ReferenceHasher>>,
     /// By stock locate.
     books: Vec<Option<Book>>,
@@ -36,7 +36,7 @@ struct Book {
 
 impl Books {
     /// No books yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             orders: HashMap::with_capacity_and_hasher(1 << 17, BuildHasherDefault::default()),
             books: Vec::new(),
@@ -47,17 +47,20 @@ impl Books {
 
     /// Takes one market event into account.
     #[inline]
-    pub fn apply(&mut self, event: &Event) {
+    pub(crate) fn apply(&mut self, event: &Event) {
         self.counts[usize::from(event.kind)] += 1;
         match event.kind {
             b'A' | b'F' => {
                 self.book(event.stock).name = event.other;
-                self.add(event.order, Order {
-                    price: event.price,
-                    shares: event.shares,
-                    stock: event.stock,
-                    side: event.side,
-                });
+                self.add(
+                    event.order,
+                    Order {
+                        price: event.price,
+                        shares: event.shares,
+                        stock: event.stock,
+                        side: event.side,
+                    },
+                );
             }
             b'E' | b'C' | b'X' => self.reduce(event.order, event.shares),
             b'D' => {
@@ -131,13 +134,13 @@ impl Books {
     }
 
     /// The day as a whole.
-    pub fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let books = self.books.iter().flatten().count();
         Totals::new(&self.counts, self.unknown_orders, books as u64)
     }
 
     /// Every book, by stock.
-    pub fn summaries(&self) -> impl Iterator<Item = BookSummary> {
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = BookSummary> {
         (0..=u16::MAX).zip(&self.books).filter_map(|(stock, book)| {
             let book = book.as_ref()?;
             Some(BookSummary {
@@ -188,7 +191,7 @@ impl Side {
     }
 
     fn not_better_than(&self, rank: u32) -> Option<usize> {
-        self.levels.iter().rposition(|level| level.rank <= rank)
+        self.levels.partition_point(|level| level.rank <= rank).checked_sub(1)
     }
 
     fn summary(&self, price: impl Fn(u32) -> u32) -> SideSummary {

@@ -1,46 +1,50 @@
 //! The message that travels: one ITCH message as a typed event of 48 bytes.
 
+use strait::Message;
+
 use crate::itch::bytes_at;
 
 /// Kinds that are no ITCH letter: the feed's own announcements.
-pub mod control {
-    /// A schedule begins: [`schedule`](super::Event::schedule).
-    pub const SCHEDULE: u8 = 0;
-    /// The day is over; the sequence is the number of messages sent.
-    pub const END: u8 = 1;
+pub(crate) mod control {
+    /// A stretch of messages begins: [`schedule`](super::Event::schedule).
+    pub(crate) const SCHEDULE: u8 = 0;
+    /// The stretch is over: [`pause`](super::Event::pause).
+    pub(crate) const PAUSE: u8 = 1;
+    /// The day is over: [`end`](super::Event::end).
+    pub(crate) const END: u8 = 2;
 }
 
 /// One market event. What a kind does not have is zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Message, PartialEq, Eq)]
 #[repr(C)]
-pub struct Event {
+pub(crate) struct Event {
     /// Number of the message in the day, from zero.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// Nanoseconds since midnight.
-    pub timestamp_ns: u64,
+    pub(crate) timestamp_ns: u64,
     /// Reference of the order concerned.
-    pub order: u64,
+    pub(crate) order: u64,
     /// The new order's reference (`U`), the match number (`E`, `C`, `P`, `Q`, `B`), or the stock's
     /// name as eight ASCII bytes (all other kinds that carry one).
-    pub other: u64,
+    pub(crate) other: u64,
     /// Price in ten-thousandths of a dollar.
-    pub price: u32,
+    pub(crate) price: u32,
     /// Number of shares.
-    pub shares: u32,
+    pub(crate) shares: u32,
     /// Stock locate: the day's number of the stock.
-    pub stock: u16,
+    pub(crate) stock: u16,
     /// The ITCH letter, or one of [`control`].
-    pub kind: u8,
+    pub(crate) kind: u8,
     /// `B` or `S`; for `S` the event code, for `H` the trading state, for `C` whether it prints.
-    pub side: u8,
+    pub(crate) side: u8,
     /// Over all the fields above.
-    pub checksum: u32,
+    pub(crate) checksum: u32,
 }
 
 impl Event {
     /// Decodes one whole ITCH message, as [`itch::next`](crate::itch::next) yields it.
     #[inline]
-    pub fn from_itch(sequence: u64, message: &[u8]) -> Self {
+    pub(crate) fn from_itch(sequence: u64, message: &[u8]) -> Self {
         let u16_at = |at| u16::from_be_bytes(bytes_at(message, at));
         let u32_at = |at| u32::from_be_bytes(bytes_at(message, at));
         let u64_at = |at| u64::from_be_bytes(bytes_at(message, at));
@@ -114,28 +118,37 @@ impl Event {
     }
 
     /// Announces that message `first` is due at `start_ns` of the monotonic clock and the later
-    /// ones at `rate` a second, or, with rate 0, all as soon as they can be. `idle_ns` is what the
-    /// feed has spent so far on other things than sending: reading its input.
-    pub fn schedule(first: u64, start_ns: u64, rate: u64, idle_ns: u64) -> Self {
+    /// ones at `rate` a second, or, with rate 0, all as soon as they can be.
+    pub(crate) fn schedule(first: u64, start_ns: u64, rate: u64) -> Self {
         Self {
             sequence: first,
             timestamp_ns: start_ns,
             order: rate,
-            other: idle_ns,
             kind: control::SCHEDULE,
             ..Self::default()
         }
         .sealed()
     }
 
+    /// Announces that nothing comes for a while after `messages` messages: the feed reads on.
+    pub(crate) fn pause(messages: u64) -> Self {
+        Self { sequence: messages, kind: control::PAUSE, ..Self::default() }.sealed()
+    }
+
     /// Announces that the day is over after `messages` messages.
-    pub fn end(messages: u64) -> Self {
+    pub(crate) fn end(messages: u64) -> Self {
         Self { sequence: messages, kind: control::END, ..Self::default() }.sealed()
+    }
+
+    /// Whether this is the first schedule of a day.
+    #[inline]
+    pub(crate) fn begins_day(&self) -> bool {
+        self.kind == control::SCHEDULE && self.sequence == 0 && self.is_intact()
     }
 
     /// Whether the event arrived as it was sent.
     #[inline]
-    pub fn is_intact(&self) -> bool {
+    pub(crate) fn is_intact(&self) -> bool {
         self.checksum == self.expected_checksum()
     }
 
@@ -169,7 +182,7 @@ impl Event {
 }
 
 /// A stock's name out of the eight padded bytes that ITCH has for it.
-pub fn stock_name(bytes: u64) -> String {
+pub(crate) fn stock_name(bytes: u64) -> String {
     String::from_utf8_lossy(&bytes.to_be_bytes()).trim_end().to_owned()
 }
 

@@ -9,10 +9,10 @@
 use thiserror::Error;
 
 /// Width of the length before each message.
-pub const PREFIX: usize = 2;
+pub(crate) const PREFIX: usize = 2;
 
 /// Every message type: its letter, its length without the prefix, its name.
-pub const TYPES: [(u8, usize, &str); 23] = [
+pub(crate) const TYPES: [(u8, usize, &str); 23] = [
     (b'S', 12, "system event"),
     (b'R', 39, "stock directory"),
     (b'H', 25, "stock trading action"),
@@ -52,7 +52,7 @@ static LENGTHS: [u8; 256] = {
 };
 
 /// Length of a message of this type, or `None` when ITCH 5.0 has no such type.
-pub fn length_of(kind: u8) -> Option<usize> {
+pub(crate) fn length_of(kind: u8) -> Option<usize> {
     match LENGTHS[usize::from(kind)] {
         0 => None,
         length => Some(usize::from(length)),
@@ -61,7 +61,7 @@ pub fn length_of(kind: u8) -> Option<usize> {
 
 /// What the next bytes of a file hold.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next<'a> {
+pub(crate) enum Next<'a> {
     /// A whole message, from its type letter on.
     Message(&'a [u8]),
     /// A part of a message. `needed` counts from the prefix on, as far as the bytes tell.
@@ -75,7 +75,7 @@ pub enum Next<'a> {
 
 /// Bytes that are no ITCH message.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// The letter is not in [`TYPES`].
     #[error("unknown message type {}", letter(*.kind))]
     UnknownType {
@@ -99,7 +99,7 @@ pub enum Malformed {
 
 /// Finds the message at the start of `bytes`.
 #[inline]
-pub fn next(bytes: &[u8]) -> Result<Next<'_>, Malformed> {
+pub(crate) fn next(bytes: &[u8]) -> Result<Next<'_>, Malformed> {
     let &[high, low, kind, ..] = bytes else {
         return Ok(Next::Incomplete { kind: None, needed: PREFIX + 1 });
     };
@@ -114,19 +114,26 @@ pub fn next(bytes: &[u8]) -> Result<Next<'_>, Malformed> {
     }
 }
 
+/// The messages of `bytes`, up to the first that is not whole or not valid.
+pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || match next(bytes) {
+        Ok(Next::Message(message)) => {
+            bytes = &bytes[PREFIX + message.len()..];
+            Some(message)
+        }
+        _ => None,
+    })
+}
+
 /// The `N` bytes at `at`; zeros beyond the end, which no message of a known type reaches.
 #[inline]
-pub fn bytes_at<const N: usize>(message: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn bytes_at<const N: usize>(message: &[u8], at: usize) -> [u8; N] {
     message.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 /// A type as people write it: its letter, or its number where it is no letter.
-pub fn letter(kind: u8) -> String {
-    if kind.is_ascii_graphic() {
-        format!("`{}`", char::from(kind))
-    } else {
-        format!("{kind:#04x}")
-    }
+pub(crate) fn letter(kind: u8) -> String {
+    if kind.is_ascii_graphic() { format!("`{}`", char::from(kind)) } else { format!("{kind:#04x}") }
 }
 
 #[cfg(test)]

@@ -1,1 +1,126 @@
-fn main(){}
+//! Market data between two processes: a feed handler and a book builder.
+//!
+//! ```text
+//! cargo run --release --example trading                        both, with a synthetic day
+//! cargo run --release --example trading -- --itch FILE         both, with a NASDAQ file
+//! cargo run --release --example trading -- --rate 1000000      at a steady rate, with latencies
+//! cargo run --release --example trading -- feed                one part; the other in another
+//! cargo run --release --example trading -- book                terminal, in either order
+//! ```
+//!
+//! The feed reads NASDAQ TotalView-ITCH 5.0 and sends every message as a typed event. The book
+//! builder keeps the order book of every stock, proves that nothing was lost, repeated or torn, and
+//! compares its books with those that the feed made straight from the bytes.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `channels.rs` | the three channels between the parts: **Strait is used here** |
+//! | `event.rs`, `summary.rs` | the messages that travel: a plain one, and one with nested lists |
+//! | `feed.rs`, `builder.rs` | the two parts |
+//! | `together.rs` | both at once |
+//! | `itch.rs`, `input.rs`, `day.rs` | the format, its files, and a synthetic day |
+//! | `book.rs`, `reference.rs` | the books, fast and by other means |
+//! | `report.rs`, `clock.rs` | tables and JSON; time and cores |
+
+mod book;
+mod builder;
+mod channels;
+mod clock;
+mod day;
+mod event;
+mod feed;
+mod input;
+mod itch;
+mod reference;
+mod report;
+mod summary;
+mod together;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use strait::Domain;
+
+use crate::builder::BookOptions;
+use crate::feed::FeedOptions;
+
+/// Market data between two processes: a feed handler and a book builder
+#[derive(Debug, Parser)]
+struct Options {
+    /// The part to run; without it, both
+    part: Option<Part>,
+
+    #[command(flatten, next_help_heading = "Feed")]
+    feed: FeedOptions,
+
+    #[command(flatten, next_help_heading = "Book builder")]
+    book: BookOptions,
+
+    /// The domain in which the parts meet [default: `trading`, or one of their own for both]
+    #[arg(long, value_name = "NAME", help_heading = "Both")]
+    domain: Option<String>,
+
+    /// Let the kernel choose the cores
+    #[arg(long, help_heading = "Both")]
+    no_pin: bool,
+
+    /// End when this process, which is the parent, ends
+    #[arg(long, hide = true)]
+    with_parent: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// Reads ITCH and sends events
+    Feed,
+    /// Receives events and keeps the books
+    Book,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Book => "book",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trading: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(parent) = options.with_parent {
+        end_with(parent)?;
+    }
+    let Some(part) = options.part else {
+        let own = format!("trading-{}", std::process::id());
+        return together::run(options.domain.as_ref().unwrap_or(&own));
+    };
+    if !options.no_pin {
+        clock::pin_to_core(part as usize);
+    }
+    let domain = Domain::open(options.domain.as_deref().unwrap_or("trading"))?;
+    match part {
+        Part::Feed => feed::run(&options.feed, &domain),
+        Part::Book => builder::run(&options.book, &domain),
+    }
+}
+
+/// Lets the kernel end this process with its parent, even when the parent is killed.
+fn end_with(parent: u32) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    let is_parent = |pid: rustix::process::Pid| u32::try_from(pid.as_raw_nonzero().get()) == Ok(parent);
+    if !getppid().is_some_and(is_parent) {
+        anyhow::bail!("the process that started this one has ended");
+    }
+    Ok(())
+}

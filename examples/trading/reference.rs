@@ -3,18 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::itch;
 use crate::summary::{BookSummary, Level, SideSummary, Totals};
 
-/// Stock, side letter, price, shares left.
-type Order = (u16, u8, u32, u32);
+/// Stock, whether it is a bid, price, shares left.
+type Order = (u16, bool, u32, u32);
 
 /// The reference.
 #[derive(Debug)]
-pub struct Reference {
+pub(crate) struct Reference {
     orders: BTreeMap<u64, Order>,
-    /// Shares by stock, side letter and price.
-    levels: BTreeMap<(u16, u8, u32), u64>,
+    /// Shares by stock, side and price.
+    levels: BTreeMap<(u16, bool, u32), u64>,
     names: BTreeMap<u16, String>,
     counts: [u64; 256],
     unknown_orders: u64,
@@ -22,7 +21,7 @@ pub struct Reference {
 
 impl Reference {
     /// Nothing read yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             orders: BTreeMap::new(),
             levels: BTreeMap::new(),
@@ -33,7 +32,7 @@ impl Reference {
     }
 
     /// Reads one whole ITCH message.
-    pub fn read(&mut self, message: &[u8]) {
+    pub(crate) fn read(&mut self, message: &[u8]) {
         let kind = number(message, 0, 1);
         self.counts[usize::from(narrow::<u8>(kind))] += 1;
         let stock = narrow(number(message, 1, 2));
@@ -41,19 +40,20 @@ impl Reference {
         match narrow(kind) {
             b'A' | b'F' => {
                 self.names.insert(stock, name(&message[24..32]));
-                let side = narrow(number(message, 19, 1));
+                let is_bid = message[19] == b'B';
+                let shares = narrow(number(message, 20, 4));
                 let price = narrow(number(message, 32, 4));
-                self.enter(order, (stock, side, price, narrow(number(message, 20, 4))));
+                self.enter(order, (stock, is_bid, price, shares));
             }
             b'E' | b'C' | b'X' => self.shrink(order, narrow(number(message, 19, 4))),
             b'D' => {
                 self.leave(order);
             }
             b'U' => {
-                if let Some((stock, side, ..)) = self.leave(order) {
+                if let Some((stock, is_bid, ..)) = self.leave(order) {
                     let shares = narrow(number(message, 27, 4));
                     let price = narrow(number(message, 31, 4));
-                    self.enter(number(message, 19, 8), (stock, side, price, shares));
+                    self.enter(number(message, 19, 8), (stock, is_bid, price, shares));
                 }
             }
             b'R' => {
@@ -67,27 +67,27 @@ impl Reference {
         if self.orders.contains_key(&reference) {
             self.leave(reference);
         }
-        let (stock, side, price, shares) = order;
-        *self.levels.entry((stock, side, price)).or_default() += u64::from(shares);
+        let (stock, is_bid, price, shares) = order;
+        *self.levels.entry((stock, is_bid, price)).or_default() += u64::from(shares);
         self.orders.insert(reference, order);
     }
 
     fn shrink(&mut self, reference: u64, by: u32) {
-        let Some(&(stock, side, price, shares)) = self.orders.get(&reference) else {
+        let Some(&(stock, is_bid, price, shares)) = self.orders.get(&reference) else {
             self.unknown_orders += 1;
             return;
         };
         self.leave(reference);
         if shares > by {
-            self.enter(reference, (stock, side, price, shares - by));
+            self.enter(reference, (stock, is_bid, price, shares - by));
         }
     }
 
     fn leave(&mut self, reference: u64) -> Option<Order> {
         let order = self.orders.remove(&reference);
         match order {
-            Some((stock, side, price, shares)) => {
-                *self.levels.entry((stock, side, price)).or_default() -= u64::from(shares);
+            Some((stock, is_bid, price, shares)) => {
+                *self.levels.entry((stock, is_bid, price)).or_default() -= u64::from(shares);
             }
             None => self.unknown_orders += 1,
         }
@@ -95,23 +95,23 @@ impl Reference {
     }
 
     /// The day as a whole.
-    pub fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         Totals::new(&self.counts, self.unknown_orders, self.names.len() as u64)
     }
 
     /// Every book, by stock.
-    pub fn summaries(&self) -> impl Iterator<Item = BookSummary> {
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = BookSummary> {
         self.names.iter().map(|(&stock, symbol)| BookSummary {
             stock,
             symbol: symbol.clone(),
-            bids: SideSummary::of(self.levels(stock, b'B').rev()),
-            asks: SideSummary::of(self.levels(stock, b'S')),
+            bids: SideSummary::of(self.levels(stock, true).rev()),
+            asks: SideSummary::of(self.levels(stock, false)),
         })
     }
 
-    fn levels(&self, stock: u16, side: u8) -> impl DoubleEndedIterator<Item = Level> {
+    fn levels(&self, stock: u16, is_bid: bool) -> impl DoubleEndedIterator<Item = Level> {
         self.levels
-            .range((stock, side, 0)..=(stock, side, u32::MAX))
+            .range((stock, is_bid, 0)..=(stock, is_bid, u32::MAX))
             .map(|(&(.., price), &shares)| Level { price, shares })
             .filter(|level| level.shares > 0)
     }
@@ -130,12 +130,4 @@ fn narrow<T: TryFrom<u64> + Default>(number: u64) -> T {
 
 fn name(padded: &[u8]) -> String {
     String::from_utf8_lossy(padded).trim_end().to_owned()
-}
-
-/// Reads every message of `bytes`, which hold nothing but whole ones.
-pub fn read_all(reference: &mut Reference, mut bytes: &[u8]) {
-    while let Ok(itch::Next::Message(message)) = itch::next(bytes) {
-        reference.read(message);
-        bytes = &bytes[itch::PREFIX + message.len()..];
-    }
 }

@@ -3,34 +3,39 @@
 
 use std::fmt;
 
+use strait::Message;
+use strait::rkyv::{self, Archive, Deserialize, Serialize};
+
 /// How many of the best prices of a side are kept one by one.
 const BEST_LEVELS: usize = 5;
 
 /// All that is offered, or asked for, at one price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Copy, Debug, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) struct Level {
     /// Ten-thousandths of a dollar.
-    pub price: u32,
+    pub(crate) price: u32,
     /// Shares of all orders at that price.
-    pub shares: u64,
+    pub(crate) shares: u64,
 }
 
 /// One side of a book.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SideSummary {
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, Default, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) struct SideSummary {
     /// The best prices, best first.
-    pub best: Vec<Level>,
+    pub(crate) best: Vec<Level>,
     /// Number of prices.
-    pub levels: u32,
+    pub(crate) levels: u32,
     /// Shares at all prices.
-    pub shares: u64,
+    pub(crate) shares: u64,
     /// Over every level, so that the comparison covers those beyond `best`, too.
-    pub digest: u64,
+    pub(crate) digest: u64,
 }
 
 impl SideSummary {
     /// Sums up the levels, which come best first.
-    pub fn of(levels: impl Iterator<Item = Level>) -> Self {
+    pub(crate) fn of(levels: impl Iterator<Item = Level>) -> Self {
         let mut side = Self::default();
         for level in levels {
             if side.best.len() < BEST_LEVELS {
@@ -48,33 +53,49 @@ impl SideSummary {
 }
 
 /// The book of one stock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BookSummary {
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) struct BookSummary {
     /// The day's number of the stock.
-    pub stock: u16,
+    pub(crate) stock: u16,
     /// Its name; empty if no message told it.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// Who wants to buy, highest price first.
-    pub bids: SideSummary,
+    pub(crate) bids: SideSummary,
     /// Who wants to sell, lowest price first.
-    pub asks: SideSummary,
+    pub(crate) asks: SideSummary,
+}
+
+/// How often a type occurred.
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Copy, Debug, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) struct TypeCount {
+    /// The ITCH letter.
+    pub(crate) kind: u8,
+    /// Messages of that type.
+    pub(crate) messages: u64,
 }
 
 /// What the whole day amounts to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, Default, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) struct Totals {
     /// How many messages of each type, in the order of the letters.
-    pub by_type: Vec<(u8, u64)>,
+    pub(crate) by_type: Vec<TypeCount>,
     /// Messages about an order that was never added.
-    pub unknown_orders: u64,
+    pub(crate) unknown_orders: u64,
     /// Stocks that have had an order or a directory entry.
-    pub books: u64,
+    pub(crate) books: u64,
 }
 
 impl Totals {
     /// From a count per letter.
-    pub fn new(counts: &[u64; 256], unknown_orders: u64, books: u64) -> Self {
-        let by_type = (0..=255).zip(counts.iter().copied()).filter(|&(_, n)| n > 0).collect();
+    pub(crate) fn new(counts: &[u64; 256], unknown_orders: u64, books: u64) -> Self {
+        let by_type = (0..=255)
+            .zip(counts)
+            .map(|(kind, &messages)| TypeCount { kind, messages })
+            .filter(|count| count.messages > 0)
+            .collect();
         Self { by_type, unknown_orders, books }
     }
 }
@@ -95,8 +116,19 @@ impl fmt::Display for BookSummary {
     }
 }
 
+/// What the feed expects the book builder to end with, told piece by piece: first the totals,
+/// then every book.
+#[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, PartialEq, Eq)]
+#[rkyv(crate = rkyv)]
+pub(crate) enum Expected {
+    /// The day as a whole.
+    Day(Totals),
+    /// One book.
+    Book(BookSummary),
+}
+
 /// An ITCH price as people write it.
-pub fn dollars(price: u32) -> String {
+pub(crate) fn dollars(price: u32) -> String {
     format!("{}.{:04}", price / 10_000, price % 10_000)
 }
 

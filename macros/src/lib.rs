@@ -1,1 +1,121 @@
-//! macros
+//! Derive macros for Strait. Use them through the crate `strait`, which re-exports them.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `input` | what the derive was given: shape, options, and what it refuses |
+//! | `plain` | structs and enums that are their own archive |
+//! | `archive` | types archived by rkyv |
+//! | `fields` | the parts of a schema that both have in common |
+
+mod archive;
+mod fields;
+mod input;
+mod plain;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a type a message.
+///
+/// # Plain messages
+///
+/// A struct with `repr(C)` or `repr(transparent)`, or an enum without fields whose `repr` is an
+/// integer. Its bytes are copied, and the receiver gets a reference to the type itself. It must be
+/// `Copy`, hold only integers, floats, `bool`, `char`, arrays and other plain messages, have no
+/// padding, and be aligned to at most 16 bytes. Derive nothing of rkyv: this derive implements its
+/// traits, so that plain messages can also be parts of others.
+///
+/// ```
+/// # use strait_macros::Message;
+/// #[derive(Clone, Copy, Message)]
+/// # #[message(crate = strait_ipc)]
+/// #[repr(u8)]
+/// enum Side {
+///     Buy,
+///     Sell,
+/// }
+///
+/// #[derive(Clone, Copy, Message)]
+/// # #[message(crate = strait_ipc)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: f64,
+///     size: u32,
+///     side: Side,
+///     reserved: [u8; 3],
+/// }
+/// ```
+///
+/// Without `reserved` there would be padding, which is refused, because it would carry bytes of
+/// the sender's memory to another process:
+///
+/// ```compile_fail,E0080
+/// # use strait_macros::Message;
+/// #[derive(Clone, Copy, Message)]
+/// # #[message(crate = strait_ipc)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: f64,
+///     size: u32,
+/// }
+/// ```
+///
+/// A plain message is `Copy`; this one is not:
+///
+/// ```compile_fail,E0277
+/// # use strait_macros::Message;
+/// #[derive(Message)]
+/// # #[message(crate = strait_ipc)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: f64,
+///     size: u64,
+/// }
+/// ```
+///
+/// # Archived messages
+///
+/// Every other type: structs with strings, vectors, boxes and options, and enums with data. Derive
+/// rkyv's `Archive` and `Serialize` beside it. The receiver gets a reference to the archived type.
+///
+/// ```
+/// # use strait_ipc::rkyv;
+/// # use strait_macros::Message;
+/// #[derive(rkyv::Archive, rkyv::Serialize, Message)]
+/// # #[message(crate = strait_ipc)]
+/// # #[rkyv(crate = rkyv)]
+/// struct Order {
+///     symbol: String,
+///     quantities: Vec<u32>,
+/// }
+/// ```
+///
+/// Shared pointers do not cross a process boundary:
+///
+/// ```compile_fail,E0277
+/// # use strait_ipc::rkyv;
+/// # use strait_macros::Message;
+/// #[derive(rkyv::Archive, rkyv::Serialize, Message)]
+/// # #[message(crate = strait_ipc)]
+/// # #[rkyv(crate = rkyv)]
+/// struct Order {
+///     symbol: std::rc::Rc<str>,
+///     quantities: Vec<u32>,
+/// }
+/// ```
+///
+/// A type may hold vectors or boxes of itself; rkyv then wants its `omit_bounds` on such fields.
+/// Two types that hold each other have an endless description, and do not compile.
+///
+/// # Options
+///
+/// - `#[message(archive)]`: archive by rkyv what would be plain by its `repr`.
+/// - `#[message(crate = path)]`: where `message` and `rkyv` are found; `::strait` by default.
+#[proc_macro_derive(Message, attributes(message))]
+pub fn derive_message(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    input::Input::new(&input)
+        .and_then(|input| if input.plain { plain::expand(&input) } else { archive::expand(&input) })
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}

@@ -4,6 +4,7 @@
 //! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
 
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
+use std::fmt;
 use thiserror::Error;
 
 /// Regions start on page boundaries, so that they can be mapped with different permissions.
@@ -29,15 +30,13 @@ pub enum CellFormat {
 
 impl CellFormat {
     /// The smallest wide cell whose body holds `body` bytes.
-    pub const fn wide_for(body: usize) -> Option<Self> {
-        if body > MAX_CELL_BYTES as usize {
-            return None;
-        }
-        let bytes = (body + size_of::<CellHead>()).next_multiple_of(64);
-        // Bounded by MAX_CELL_BYTES + 80, far below 4 GiB.
-        #[allow(clippy::cast_possible_truncation)]
-        let bytes = bytes as u32;
-        if bytes > MAX_CELL_BYTES { None } else { Some(Self::Wide { bytes }) }
+    pub fn wide_for(body: usize) -> Result<Self, GeometryError> {
+        body.checked_add(size_of::<CellHead>())
+            .and_then(|bytes| bytes.checked_next_multiple_of(64))
+            .and_then(|bytes| u32::try_from(bytes).ok())
+            .filter(|&bytes| bytes <= MAX_CELL_BYTES)
+            .map(|bytes| Self::Wide { bytes })
+            .ok_or(GeometryError::MessageBytes(body))
     }
 
     /// Distance from one cell to the next, in bytes.
@@ -62,6 +61,15 @@ impl CellFormat {
     }
 }
 
+impl fmt::Display for CellFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wide { bytes } => write!(f, "{bytes} bytes"),
+            Self::Dense => f.write_str("16 bytes (dense)"),
+        }
+    }
+}
+
 /// A validated ring geometry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -79,6 +87,9 @@ pub enum GeometryError {
     /// The cell size is not a multiple of 64 between 64 and [`MAX_CELL_BYTES`].
     #[error("cell size {0} is not a multiple of 64 between 64 and {MAX_CELL_BYTES} bytes")]
     CellBytes(u32),
+    /// No cell holds messages of that many bytes.
+    #[error("messages of {0} bytes do not fit the largest cell, {MAX_CELL_BYTES} bytes")]
+    MessageBytes(usize),
     /// The ring would be larger than [`MAX_RING_BYTES`].
     #[error("{capacity} cells of {stride} bytes exceed the largest ring, {MAX_RING_BYTES} bytes")]
     TooLarge {

@@ -65,6 +65,14 @@ impl<P: Placement> Clone for Words<P> {
     }
 }
 
+impl<P: Placement> Words<P> {
+    /// Whether a message is published that was not read. For observers; stale while sides are active.
+    pub fn pending(&self) -> bool {
+        let cursor = self.consumer.cursor.load(Relaxed);
+        self.states.at(cursor).load(Relaxed) == cursor.wrapping_add(1)
+    }
+}
+
 /// The shared words contradict each other: the peer, or somebody else, wrote what no ring writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the ring's words contradict each other: {word} is {found}, which position {position} rules out")]

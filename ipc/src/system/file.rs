@@ -45,10 +45,10 @@ fn description_path(file: impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
-/// Bytes free for this user in the file system that holds `file`.
-pub fn free_bytes(file: &File) -> io::Result<u64> {
+/// Bytes free for this user in the file system that holds `file`; `None` if it has no limit.
+pub fn free_bytes(file: &File) -> io::Result<Option<u64>> {
     let stat = fstatvfs(file)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 /// Allocates the first `bytes` bytes of `file` for good, so that no write to them can fail.

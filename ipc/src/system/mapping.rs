@@ -43,7 +43,8 @@ impl Mapping {
 
     fn advise(&self, advice: Advice) -> io::Result<()> {
         // SAFETY: the range is this mapping; none of the advice used here changes its contents.
-        Ok(unsafe { madvise(self.base.as_ptr().cast(), self.len, advice)? })
+        let result = unsafe { madvise(self.base.as_ptr().cast(), self.len, advice) };
+        result.map_err(io::Error::from)
     }
 
     /// Faults every page in, ready to be written, so that no first touch does.
@@ -59,7 +60,8 @@ impl Mapping {
     /// Keeps every page in memory.
     pub fn lock_in_memory(&self) -> io::Result<()> {
         // SAFETY: the range is this mapping; locking it changes nothing a program can see.
-        Ok(unsafe { mlock(self.base.as_ptr().cast(), self.len)? })
+        let result = unsafe { mlock(self.base.as_ptr().cast(), self.len) };
+        result.map_err(io::Error::from)
     }
 
     /// The mapped bytes. Good until the mapping is dropped: whoever makes references out of the

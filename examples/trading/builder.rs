@@ -1,0 +1,229 @@
+//! The book builder: receives events, keeps the books, measures, and compares what it has in the
+//! end with what the feed expects.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use clap::Args;
+use hdrhistogram::Histogram;
+use strait::rkyv::{deserialize, rancor};
+use strait::{Domain, Receiver, RecvError};
+
+use crate::book::Books;
+use crate::channels;
+use crate::clock::now_ns;
+use crate::event::{Event, control};
+use crate::feed::due_after_ns;
+use crate::report::Report;
+use crate::summary::{BookSummary, Expected};
+
+/// Latencies are told apart up to a minute, to three digits.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// How the book builder reports.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BookOptions {
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the whole book builder and prints its report.
+pub(crate) fn run(options: &BookOptions, domain: &Domain) -> anyhow::Result<()> {
+    let (mut events, mut expected) = channels::of_builder(domain)?;
+    let mut day = ReceivedDay::new()?;
+    while !day.is_over {
+        let event = events
+            .recv()
+            .with_context(|| format!("the day broke off after message {}", day.next))?;
+        day.take(&event);
+    }
+    let differences = compare(&day.books, &mut expected)?;
+    let report = day.report(differences);
+    println!("{}", if options.json { report.json() } else { report.text() });
+    report.verdict()
+}
+
+/// What has come so far.
+struct ReceivedDay {
+    books: Books,
+    /// The sequence that has to come next.
+    next: u64,
+    received: u64,
+    lost: u64,
+    repeated: u64,
+    torn: u64,
+    /// The schedule in force: first message, when it was due, and how many a second.
+    schedule: Schedule,
+    /// Time during which the feed was sending.
+    busy_ns: u64,
+    latencies: Histogram<u64>,
+    /// Whether its first schedule has come. What comes before is left from a day that broke off.
+    has_begun: bool,
+    is_over: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Schedule {
+    first: u64,
+    start_ns: u64,
+    /// Zero: as fast as possible.
+    rate: u64,
+    announced_ns: u64,
+}
+
+impl ReceivedDay {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            books: Books::new(),
+            next: 0,
+            received: 0,
+            lost: 0,
+            repeated: 0,
+            torn: 0,
+            schedule: Schedule::default(),
+            busy_ns: 0,
+            latencies: Histogram::new_with_bounds(1, LONGEST_NS, 3)?,
+            has_begun: false,
+            is_over: false,
+        })
+    }
+
+    #[inline]
+    fn take(&mut self, event: &Event) {
+        // Before anything else: what follows is not the channel's time.
+        let received_ns = if self.schedule.rate == 0 { 0 } else { now_ns() };
+        if !self.has_begun && !event.begins_day() {
+            return;
+        }
+        if !event.is_intact() {
+            // Its place in the sequence is taken, whatever it says.
+            self.torn += 1;
+            self.next += 1;
+            return;
+        }
+        self.check_sequence(event.sequence);
+        match event.kind {
+            control::SCHEDULE => {
+                self.has_begun = true;
+                self.schedule = Schedule {
+                    first: event.sequence,
+                    start_ns: event.timestamp_ns,
+                    rate: event.order,
+                    announced_ns: now_ns(),
+                };
+            }
+            control::PAUSE => self.busy_ns += now_ns() - self.schedule.announced_ns,
+            control::END => self.is_over = true,
+            _ => {
+                if let Schedule { first, start_ns, rate: rate @ 1.., .. } = self.schedule {
+                    let due_ns = start_ns + due_after_ns(event.sequence.saturating_sub(first), rate);
+                    self.latencies.saturating_record(received_ns.saturating_sub(due_ns));
+                }
+                self.received += 1;
+                self.next = event.sequence + 1;
+                self.books.apply(event);
+            }
+        }
+    }
+
+    #[inline]
+    fn check_sequence(&mut self, sequence: u64) {
+        if sequence != self.next {
+            self.lost += sequence.saturating_sub(self.next);
+            self.repeated += self.next.saturating_sub(sequence).min(1);
+            self.next = sequence;
+        }
+    }
+
+    fn report(self, differences: Vec<String>) -> Report {
+        Report {
+            messages: self.received,
+            totals: self.books.totals(),
+            lost: self.lost,
+            repeated: self.repeated,
+            torn: self.torn,
+            busy_ns: self.busy_ns,
+            latencies: (self.schedule.rate > 0).then_some(self.latencies),
+            books: self.books.summaries().collect(),
+            differences,
+        }
+    }
+}
+
+/// Every difference between the books built and those expected, in words.
+fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<Vec<String>> {
+    let mut differences = Vec::new();
+    let mut built = by_stock(books);
+    loop {
+        match expected.recv() {
+            Ok(message) => match deserialize::<_, rancor::Error>(&*message)? {
+                Expected::Day(totals) => {
+                    // It comes first: what came before it is left from a day that broke off.
+                    differences.clear();
+                    built = by_stock(books);
+                    if totals != books.totals() {
+                        let own = books.totals();
+                        differences.push(format!("of the day: {own:?}, expected {totals:?}"));
+                    }
+                }
+                Expected::Book(book) => match built.remove(&book.stock) {
+                    Some(own) if own == book => {}
+                    Some(own) => differences.push(format!("{own}, expected {book}")),
+                    None => differences.push(format!("no book, expected {book}")),
+                },
+            },
+            Err(RecvError::Closed(_)) => break,
+            Err(error) => return Err(error).context("the expected books did not all come"),
+        }
+    }
+    differences.extend(built.into_values().map(|book| format!("{book}, expected none")));
+    Ok(differences)
+}
+
+fn by_stock(books: &Books) -> BTreeMap<u16, BookSummary> {
+    books.summaries().map(|book| (book.stock, book)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn market(sequence: u64) -> Event {
+        let mut message = [0; 19];
+        message[0] = b'D';
+        Event::from_itch(sequence, &message)
+    }
+
+    #[test]
+    fn lost_repeated_and_torn_messages_are_told_apart() {
+        let mut day = ReceivedDay::new().unwrap();
+        day.take(&market(77)); // of a day that broke off
+        day.take(&Event::schedule(0, 0, 0));
+        for sequence in [0, 1, 2, 5, 6] {
+            day.take(&market(sequence)); // 3 and 4 are lost
+        }
+        day.take(&market(6));
+        day.take(&Event { price: 1, ..market(7) });
+        day.take(&market(8));
+        day.take(&Event::pause(10)); // 9 is lost
+        day.take(&Event::end(10));
+        assert!(day.is_over);
+        let Report { messages, lost, repeated, torn, .. } = day.report(vec![]);
+        assert_eq!((messages, lost, repeated, torn), (7, 3, 1, 1));
+    }
+
+    #[test]
+    fn latency_counts_from_when_a_message_was_due() {
+        let mut day = ReceivedDay::new().unwrap();
+        let a_second_ago = now_ns() - 1_000_000_000;
+        day.take(&Event::schedule(0, a_second_ago, 10));
+        day.take(&market(0));
+        day.take(&market(1));
+        let latencies = day.report(vec![]).latencies.expect("a rate was announced");
+        // Due 1.0 s and 0.9 s ago; no more than a minute is recorded.
+        assert_eq!(latencies.len(), 2);
+        assert!(latencies.min() >= 890_000_000, "{}", latencies.min());
+        assert!(latencies.max() >= 990_000_000, "{}", latencies.max());
+    }
+}

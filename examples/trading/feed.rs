@@ -1,0 +1,187 @@
+//! The feed handler: reads ITCH, sends events, and in the end says what the books should be.
+
+use std::hint;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use strait::{Domain, SendError, Sender};
+
+use crate::channels;
+use crate::clock::now_ns;
+use crate::day::{self, Day};
+use crate::event::Event;
+use crate::input::Input;
+use crate::itch;
+use crate::reference::Reference;
+use crate::summary::Expected;
+
+/// Messages between two updates of the progress bar.
+const PROGRESS_STEP: u64 = 1 << 16;
+
+/// Messages published together when they are sent as fast as possible.
+const BATCH: usize = 64;
+
+/// Time between the announcement of a schedule and its first message.
+const LEAD_NS: u64 = 1_000_000;
+
+/// What is fed, and how fast.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct FeedOptions {
+    /// A file of ITCH 5.0 messages, plain or gzip [default: a synthetic day]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) itch: Option<PathBuf>,
+
+    /// Length of the synthetic day
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, conflicts_with = "itch",
+          value_parser = clap::value_parser!(u64).range(day::SHORTEST..))]
+    pub(crate) messages: u64,
+
+    /// Seed of the synthetic day
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "itch")]
+    pub(crate) seed: u64,
+
+    /// Messages a second, each due at its time; latency counts from then [default: as fast as
+    /// possible, without latencies]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) rate: Option<u64>,
+}
+
+/// Runs the whole feed.
+pub(crate) fn run(options: &FeedOptions, domain: &Domain) -> anyhow::Result<()> {
+    let mut input = match &options.itch {
+        Some(path) => Input::open(path)?,
+        None => Input::synthetic(Day::new(options.messages, options.seed)),
+    };
+    let progress = Progress::new(input.messages());
+    progress.phase("reading");
+    // A bad file is told before anybody is connected.
+    let mut more = input.load()?;
+
+    let (mut events, mut expected) = channels::of_feed(domain)?;
+    let rate = options.rate.unwrap_or(0);
+    let mut reference = Reference::new();
+    let mut sent = 0;
+    while more {
+        progress.phase("sending");
+        let first = sent;
+        let start_ns = now_ns() + LEAD_NS;
+        events.send(&Event::schedule(first, start_ns, rate))?;
+        sent = if rate == 0 {
+            send_fast(&mut events, input.stretch(), first, &progress)
+        } else {
+            send_paced(&mut events, input.stretch(), first, start_ns, rate)
+        }
+        .with_context(|| format!("the day broke off after message {first}"))?;
+        events.send(&Event::pause(sent))?;
+
+        progress.phase("checking");
+        itch::messages(input.stretch()).for_each(|message| reference.read(message));
+        progress.phase("reading");
+        more = input.load()?;
+    }
+    events.send(&Event::end(sent))?;
+    expected.send(&Expected::Day(reference.totals()))?;
+    for book in reference.summaries() {
+        expected.send(&Expected::Book(book))?;
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Sends a stretch as fast as the book builder takes it. Returns the number sent so far.
+fn send_fast(
+    events: &mut Sender<Event>,
+    stretch: &[u8],
+    first: u64,
+    progress: &Progress,
+) -> Result<u64, SendError> {
+    let mut messages = itch::messages(stretch);
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut sequence = first;
+    loop {
+        batch.clear();
+        batch.extend(
+            (sequence..).zip(messages.by_ref().take(BATCH)).map(|(n, m)| Event::from_itch(n, m)),
+        );
+        if batch.is_empty() {
+            return Ok(sequence);
+        }
+        events.send_all(&batch).map_err(|(_, error)| error)?;
+        sequence += batch.len() as u64;
+        if sequence.is_multiple_of(PROGRESS_STEP) {
+            progress.sent(sequence);
+        }
+    }
+}
+
+/// Sends each message of a stretch at its time, or at once when that is over: none is left out
+/// because the reader is slow. Returns the number sent so far.
+fn send_paced(
+    events: &mut Sender<Event>,
+    stretch: &[u8],
+    first: u64,
+    start_ns: u64,
+    rate: u64,
+) -> Result<u64, SendError> {
+    // No progress here: to draw it takes longer than the time between two messages.
+    let mut sequence = first;
+    for message in itch::messages(stretch) {
+        let event = Event::from_itch(sequence, message);
+        let due_ns = start_ns + due_after_ns(sequence - first, rate);
+        while now_ns() < due_ns {
+            hint::spin_loop();
+        }
+        events.send(&event)?;
+        sequence += 1;
+    }
+    Ok(sequence)
+}
+
+/// When message `index` of a schedule is due, counted from the schedule's start.
+pub(crate) fn due_after_ns(index: u64, rate: u64) -> u64 {
+    // Seconds and the rest apart, lest the product overflow.
+    index / rate * 1_000_000_000 + index % rate * 1_000_000_000 / rate
+}
+
+/// A bar on the terminal; nothing where standard error is not one.
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new(messages: Option<u64>) -> Self {
+        let style = match messages {
+            Some(_) => "{msg:8} {wide_bar} {human_pos} / {human_len} messages",
+            None => "{msg:8} {spinner} {human_pos} messages",
+        };
+        let bar = messages.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        Self { bar: bar.with_style(ProgressStyle::with_template(style).expect("a valid template")) }
+    }
+
+    fn phase(&self, name: &'static str) {
+        self.bar.set_message(name);
+    }
+
+    fn sent(&self, messages: u64) {
+        self.bar.set_position(messages);
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::due_after_ns;
+
+    #[test]
+    fn due_times_neither_drift_nor_overflow() {
+        assert_eq!(due_after_ns(0, 3), 0);
+        assert_eq!(due_after_ns(1, 3), 333_333_333);
+        assert_eq!(due_after_ns(3_000_000, 3), 1_000_000_000_000_000);
+        assert_eq!(due_after_ns(50_000_000_001, 1_000_000), 50_000_000_001_000);
+    }
+}

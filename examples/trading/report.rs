@@ -1,0 +1,195 @@
+//! What the book builder reports: tables for people, one JSON object for programs.
+
+use std::fmt::Write;
+
+use anyhow::bail;
+use comfy_table::{CellAlignment, Table, presets};
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+use crate::itch;
+use crate::summary::{BookSummary, SideSummary, Totals, dollars};
+
+/// Books shown in the table; JSON has all of them.
+const BOOKS_SHOWN: usize = 20;
+
+/// Percentiles of the latency table.
+const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
+
+/// The outcome of a day.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// Market messages received.
+    pub(crate) messages: u64,
+    /// Their types, and what they amount to.
+    pub(crate) totals: Totals,
+    /// Sequences that never came.
+    pub(crate) lost: u64,
+    /// Messages whose sequence had come before.
+    pub(crate) repeated: u64,
+    /// Messages whose checksum is wrong.
+    pub(crate) torn: u64,
+    /// Time during which messages were sent.
+    pub(crate) busy_ns: u64,
+    /// From the time each message was due; none when they were sent as fast as possible.
+    pub(crate) latencies: Option<Histogram<u64>>,
+    /// The books at the end of the day.
+    pub(crate) books: Vec<BookSummary>,
+    /// How they differ from those the feed expects.
+    pub(crate) differences: Vec<String>,
+}
+
+impl Report {
+    /// Messages a second while they were sent.
+    fn rate(&self) -> f64 {
+        self.messages as f64 * 1e9 / self.busy_ns.max(1) as f64
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text).expect("a string takes all text");
+        text
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let Self { messages, lost, repeated, torn, .. } = self;
+        writeln!(out, "{}", self.types_table())?;
+        writeln!(
+            out,
+            "{messages} messages in {:.3} s: {:.2} million a second",
+            self.busy_ns as f64 / 1e9,
+            self.rate() / 1e6
+        )?;
+        writeln!(out, "lost {lost}, repeated {repeated}, torn {torn}\n")?;
+        match &self.latencies {
+            Some(latencies) => writeln!(out, "{}\n", latency_table(latencies))?,
+            None => writeln!(out, "Latency is measured at a given rate: --rate N\n")?,
+        }
+        writeln!(out, "{}", self.books_table())?;
+        if let Some(more) = self.books.len().checked_sub(BOOKS_SHOWN + 1) {
+            writeln!(out, "… and {} more: --json lists them all", more + 1)?;
+        }
+        if self.totals.unknown_orders > 0 {
+            writeln!(
+                out,
+                "{} messages concern orders that were never added",
+                self.totals.unknown_orders
+            )?;
+        }
+        let count = self.books.len();
+        match self.differences.len() {
+            0 => write!(out, "All {count} books are equal to the reference."),
+            n => write!(out, "{n} differences from the reference:\n{}", self.differences.join("\n")),
+        }
+    }
+
+    fn types_table(&self) -> Table {
+        let mut table = table(["type", "", "messages"], &[2]);
+        for count in &self.totals.by_type {
+            let name = itch::TYPES.iter().find(|known| known.0 == count.kind).map_or("", |t| t.2);
+            let letter = char::from(count.kind).to_string();
+            table.add_row([letter, name.to_owned(), count.messages.to_string()]);
+        }
+        table
+    }
+
+    fn books_table(&self) -> Table {
+        let header = ["stock", "bids", "depth", "best bid", "best ask", "depth", "asks"];
+        let mut table = table(header, &[1, 2, 3, 5, 6]);
+        for book in self.books.iter().take(BOOKS_SHOWN) {
+            table.add_row([
+                book.symbol.clone(),
+                book.bids.levels.to_string(),
+                book.bids.shares.to_string(),
+                best(&book.bids, |shares, price| format!("{shares} × {price}")),
+                best(&book.asks, |shares, price| format!("{price} × {shares}")),
+                book.asks.shares.to_string(),
+                book.asks.levels.to_string(),
+            ]);
+        }
+        table
+    }
+
+    /// For programs: one object on one line.
+    pub(crate) fn json(&self) -> String {
+        let percentile = |p| self.latencies.as_ref().map(|all| all.value_at_percentile(p));
+        let by_type: Map<String, Value> = self
+            .totals
+            .by_type
+            .iter()
+            .map(|count| (char::from(count.kind).to_string(), count.messages.into()))
+            .collect();
+        json!({
+            "messages": self.messages,
+            "by_type": by_type,
+            "lost": self.lost,
+            "repeated": self.repeated,
+            "torn": self.torn,
+            "unknown_orders": self.totals.unknown_orders,
+            "p50_ns": percentile(50.0),
+            "p90_ns": percentile(90.0),
+            "p99_ns": percentile(99.0),
+            "p999_ns": percentile(99.9),
+            "p9999_ns": percentile(99.99),
+            "max_ns": self.latencies.as_ref().map(Histogram::max),
+            "msgs_per_s": self.rate().round(),
+            "books": self.books.iter().map(book_json).collect::<Vec<_>>(),
+            "differences": self.differences,
+        })
+        .to_string()
+    }
+
+    /// An error unless every message arrived, once and intact, and the books are as expected.
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
+        let Self { lost, repeated, torn, .. } = self;
+        if lost + repeated + torn > 0 {
+            bail!("the channel lost {lost} messages, repeated {repeated} and tore {torn}");
+        }
+        match self.differences.first() {
+            Some(first) => {
+                let count = self.differences.len();
+                bail!("the books differ from the reference in {count} places; the first is {first}")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn table<const N: usize>(header: [&str; N], right_aligned: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    for &index in right_aligned {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn latency_table(latencies: &Histogram<u64>) -> Table {
+    let mut table = table(["latency", "ns"], &[1]);
+    for percentile in PERCENTILES {
+        let value = latencies.value_at_percentile(percentile);
+        table.add_row([format!("p{percentile}"), value.to_string()]);
+    }
+    table.add_row(["max".to_owned(), latencies.max().to_string()]);
+    table
+}
+
+fn best(side: &SideSummary, show: impl Fn(u64, String) -> String) -> String {
+    side.best.first().map_or(String::new(), |level| show(level.shares, dollars(level.price)))
+}
+
+fn book_json(book: &BookSummary) -> Value {
+    let side = |side: &SideSummary| {
+        let best = side.best.first();
+        json!({
+            "price": best.map(|level| f64::from(level.price) / 10_000.0),
+            "shares": best.map(|level| level.shares),
+            "levels": side.levels,
+            "depth": side.shares,
+        })
+    };
+    json!({ "stock": book.symbol, "bid": side(&book.bids), "ask": side(&book.asks) })
+}

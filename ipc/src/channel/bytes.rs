@@ -1,0 +1,437 @@
+//! The byte endpoint: messages of any meaning, written and read at their address.
+//!
+//! Typed channels, transport adapters and other languages stand on this. A sender *claims* a cell,
+//! writes its body and *commits* (or aborts: nothing was published, and the cell is claimed again by
+//! the next message). A receiver *polls*, looks at the body in place and releases it.
+//!
+//! Bodies are raw addresses, not slices: the memory belongs to every process that maps it, and a
+//! slice would promise the compiler otherwise.
+
+use super::error::{RecvError, SendError};
+use super::link::{Cells, Link};
+use super::open::OnFull;
+use super::wait::{Stopped, wait_until};
+use crate::message::WriteError;
+use crate::ring::spsc::{Consumer, Corrupt, Poll, Producer};
+use std::time::Duration;
+use strait_pools::marks::{Mark, pass};
+use strait_pools::placement::Mapped;
+
+/// Marks a channel whose messages have no Rust type: `domain.spsc::<Bytes>("raw")`.
+#[derive(Clone, Copy, Debug)]
+pub enum Bytes {}
+
+/// The sending side of a byte channel.
+#[derive(Debug)]
+pub struct BytesSender {
+    producer: Producer<Mapped>,
+    cells: Cells,
+    on_full: OnFull,
+    link: Link,
+}
+
+impl BytesSender {
+    pub(super) fn new(
+        producer: Producer<Mapped>,
+        cells: Cells,
+        on_full: OnFull,
+        link: Link,
+    ) -> Self {
+        Self { producer, cells, on_full, link }
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.cells.room()
+    }
+
+    /// The position that the next message will have: the number of messages published before it.
+    pub fn position(&self) -> u64 {
+        self.producer.position()
+    }
+
+    /// Messages dropped on this channel because the ring was full ([`OnFull::DropNewest`]).
+    pub fn dropped(&self) -> u64 {
+        self.producer.dropped()
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        &self.link.channel
+    }
+
+    /// Claims the next cell for a message of `len` bytes, waiting while the ring is full if the
+    /// channel's policy is [`OnFull::Block`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sender::send`](super::Sender::send); a full ring under any other policy is
+    /// [`SendError::Full`].
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.fits(len)?;
+        self.reserve()?;
+        Ok(self.claimed(len))
+    }
+
+    /// Claims the next cell for a message of `len` bytes if there is one; never waits.
+    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.fits(len)?;
+        self.room_now()?;
+        Ok(self.claimed(len))
+    }
+
+    fn claimed(&mut self, len: usize) -> Claim<'_> {
+        pass(Mark::ProducerClaimed);
+        Claim { sender: self, len }
+    }
+
+    fn fits(&self, len: usize) -> Result<(), SendError> {
+        let room = self.cells.room();
+        if len > room {
+            return Err(WriteError::TooLarge { needed: len, room }.into());
+        }
+        Ok(())
+    }
+
+    /// Makes sure of one free cell, waiting for it if the policy is to block.
+    pub(super) fn reserve(&mut self) -> Result<(), SendError> {
+        match self.on_full {
+            OnFull::Block => self.wait_for_room(None),
+            OnFull::Fail | OnFull::DropNewest => self.room_now(),
+        }
+    }
+
+    /// Whether a message may be written now, by the channel's policy: `false` drops it.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> Result<bool, SendError> {
+        match self.room_now() {
+            Ok(()) => Ok(true),
+            Err(SendError::Full) => self.when_full(),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cold]
+    fn when_full(&mut self) -> Result<bool, SendError> {
+        match self.on_full {
+            OnFull::Block => self.wait_for_room(None).map(|()| true),
+            OnFull::Fail => Err(SendError::Full),
+            OnFull::DropNewest => {
+                self.producer.count_drop();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Whether there is room for one message, now.
+    #[inline]
+    pub(super) fn room_now(&mut self) -> Result<(), SendError> {
+        if self.free(1)? == 1 { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    /// Free cells, up to `wanted`.
+    #[inline]
+    pub(super) fn free(&mut self, wanted: u64) -> Result<u64, SendError> {
+        if self.link.forked() {
+            return Err(SendError::Forked);
+        }
+        match self.producer.free(wanted) {
+            Ok(free) => Ok(free),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Waits until there is room for one message.
+    pub(super) fn wait_for_room(&mut self, timeout: Option<Duration>) -> Result<(), SendError> {
+        if self.link.forked() {
+            return Err(SendError::Forked);
+        }
+        let Self { producer, link, .. } = self;
+        let room = |producer: &mut Producer<Mapped>| Ok((producer.free(1)? == 1).then_some(()));
+        wait_until(link, timeout, || room(producer)).map_err(|stopped| match stopped {
+            Stopped::Failed(corrupt) => self.corrupt(corrupt),
+            Stopped::Timeout => SendError::Timeout,
+            Stopped::Closed => SendError::Closed(self.link.gone()),
+            Stopped::Died => SendError::PeerDied(self.link.gone()),
+        })
+    }
+
+    /// The address of the body `ahead` messages from now, and its length.
+    #[inline(always)]
+    pub(super) fn body(&self, ahead: u64) -> (*mut u8, usize) {
+        let position = self.producer.position().wrapping_add(ahead);
+        (self.cells.body(position), self.cells.room())
+    }
+
+    /// Notes the length of the archive written `ahead` messages from now.
+    #[inline(always)]
+    pub(super) fn describe(&self, ahead: u64, len: usize) {
+        self.cells.describe(self.producer.position().wrapping_add(ahead), len);
+    }
+
+    /// Publishes the message that was written and described.
+    #[inline(always)]
+    pub(super) fn publish(&mut self) {
+        self.producer.publish();
+    }
+
+    /// Publishes `count` messages that were written and described.
+    #[inline]
+    pub(super) fn publish_batch(&mut self, count: u64) {
+        self.producer.publish_batch(count);
+    }
+
+    #[cold]
+    fn corrupt(&self, corrupt: Corrupt) -> SendError {
+        SendError::Corrupt(self.link.damaged(corrupt))
+    }
+}
+
+impl Drop for BytesSender {
+    fn drop(&mut self) {
+        if !self.link.forked() {
+            self.producer.hint();
+        }
+    }
+}
+
+/// A claimed cell. Dropped without [`commit`](Claim::commit), it is as if it had never been.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    sender: &'a mut BytesSender,
+    len: usize,
+}
+
+impl Claim<'_> {
+    /// Length of the message, in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the message has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The address of the body: [`len`](Claim::len) bytes, 16-aligned (8-aligned in dense cells).
+    ///
+    /// What it holds before it is written is some earlier message of the same ring.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.sender.body(0).0
+    }
+
+    /// Copies `bytes` into the body at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::TooLarge`] if they do not fit the claimed length.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), WriteError> {
+        let needed = offset.saturating_add(bytes.len());
+        if needed > self.len {
+            return Err(WriteError::TooLarge { needed, room: self.len });
+        }
+        // SAFETY: `offset <= len`, which `claim` found to fit the body.
+        let target = unsafe { self.as_mut_ptr().add(offset) };
+        // SAFETY: the target has room for the bytes, and a caller's slice cannot overlap memory
+        // that no Rust reference covers.
+        unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Publishes the message.
+    pub fn commit(self) {
+        self.sender.describe(0, self.len);
+        self.sender.publish();
+    }
+
+    /// Gives the cell back unpublished; the same as dropping the claim.
+    pub fn abort(self) {}
+}
+
+/// The receiving side of a byte channel.
+#[derive(Debug)]
+pub struct BytesReceiver {
+    consumer: Consumer<Mapped>,
+    cells: Cells,
+    link: Link,
+}
+
+impl BytesReceiver {
+    pub(super) fn new(consumer: Consumer<Mapped>, cells: Cells, link: Link) -> Self {
+        Self { consumer, cells, link }
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.cells.room()
+    }
+
+    /// The position of the next message: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Messages that senders dropped because the ring was full.
+    pub fn dropped(&self) -> u64 {
+        self.consumer.dropped()
+    }
+
+    /// Number of senders that have owned the channel, and the position at which the present began:
+    /// messages before it come from an earlier one.
+    pub fn sender_incarnation(&self) -> (u64, u64) {
+        self.consumer.producer_incarnation()
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        &self.link.channel
+    }
+
+    /// The next message if it is there; never waits, never enters the kernel.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receiver::try_recv`](super::Receiver::try_recv).
+    #[inline]
+    pub fn poll(&mut self) -> Result<Received<'_>, RecvError> {
+        let position = self.ready_now()?;
+        Ok(Received { position, receiver: self })
+    }
+
+    /// The next message, waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receiver::recv`](super::Receiver::recv).
+    #[inline]
+    pub fn recv(&mut self) -> Result<Received<'_>, RecvError> {
+        let position = self.ready(None)?;
+        Ok(Received { position, receiver: self })
+    }
+
+    /// Position of the next message if it is published.
+    #[inline]
+    pub(super) fn ready_now(&mut self) -> Result<u64, RecvError> {
+        if self.link.forked() {
+            return Err(RecvError::Forked);
+        }
+        match self.consumer.poll() {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty => self.when_empty(),
+            Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// An empty ring may mean that the sender has closed: one load tells.
+    fn when_empty(&mut self) -> Result<u64, RecvError> {
+        if self.link.glance() != strait_pools::environment::Peer::Closed {
+            return Err(RecvError::Empty);
+        }
+        // What it published before closing counts.
+        match self.consumer.poll() {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty => Err(RecvError::Closed(self.link.gone())),
+            Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Position of the next message, waiting until it is published.
+    #[inline]
+    pub(super) fn ready(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
+        if self.link.forked() {
+            return Err(RecvError::Forked);
+        }
+        match self.consumer.poll() {
+            Poll::Ready(position) => Ok(position),
+            _ => self.wait(timeout),
+        }
+    }
+
+    #[inline(never)]
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
+        let Self { consumer, link, .. } = self;
+        let poll = || match consumer.poll() {
+            Poll::Ready(position) => Ok(Some(position)),
+            Poll::Empty => Ok(None),
+            Poll::Corrupt(corrupt) => Err(corrupt),
+        };
+        wait_until(link, timeout, poll).map_err(|stopped| match stopped {
+            Stopped::Failed(corrupt) => self.corrupt(corrupt),
+            Stopped::Timeout => RecvError::Timeout,
+            Stopped::Closed => RecvError::Closed(self.link.gone()),
+            Stopped::Died => RecvError::PeerDied(self.link.gone()),
+        })
+    }
+
+    /// Address, length and room of the message at `position`, which is ready.
+    #[inline(always)]
+    pub(super) fn body(&self, position: u64) -> (*const u8, usize, usize) {
+        (self.cells.body(position), self.cells.len(position), self.cells.room())
+    }
+
+    /// Gives the cell of the message that was ready back to the sender.
+    #[inline(always)]
+    pub(super) fn release(&mut self) {
+        self.consumer.release();
+    }
+
+    #[cold]
+    fn corrupt(&self, corrupt: Corrupt) -> RecvError {
+        RecvError::Corrupt(self.link.damaged(corrupt))
+    }
+}
+
+impl Drop for BytesReceiver {
+    fn drop(&mut self) {
+        if !self.link.forked() {
+            self.consumer.tell();
+        }
+    }
+}
+
+/// A message in place. Dropping it gives the cell back to the sender.
+#[derive(Debug)]
+pub struct Received<'a> {
+    receiver: &'a mut BytesReceiver,
+    position: u64,
+}
+
+impl Received<'_> {
+    /// The message's position: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Length in bytes; never more than [`max_len`](BytesReceiver::max_len).
+    pub fn len(&self) -> usize {
+        let (_, len, room) = self.receiver.body(self.position);
+        len.min(room)
+    }
+
+    /// Whether the message has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The address of the body, valid until the message is dropped.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.receiver.body(self.position).0
+    }
+
+    /// Copies the message to the heap.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let len = self.len();
+        let mut copy = Vec::with_capacity(len);
+        // SAFETY: `len` bytes of the body are mapped, and the vector has room for them.
+        unsafe { self.as_ptr().copy_to_nonoverlapping(copy.as_mut_ptr(), len) };
+        // SAFETY: the bytes were just written.
+        unsafe { copy.set_len(len) };
+        copy
+    }
+}
+
+impl Drop for Received<'_> {
+    fn drop(&mut self) {
+        self.receiver.release();
+    }
+}

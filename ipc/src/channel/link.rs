@@ -1,0 +1,184 @@
+//! What both sides of a channel hold besides the ring: their endpoint, a view of the peer's, the
+//! segment, and where the cells are.
+
+use super::error::{Damaged, Gone};
+use super::wait::Wait;
+use crate::endpoint::{AttachError, Endpoint, PeerView};
+use crate::ring::geometry::CellFormat;
+use crate::ring::layout::{CellHead, Kind, ProducerLines};
+use crate::ring::spsc::{Corrupt, Words};
+use crate::segment::{ChannelInfo, Segment};
+use crate::system::fork::Guard;
+use std::sync::Arc;
+use strait_pools::environment::{Liveness, Peer, WaitSlice};
+use strait_pools::placement::{Many, Mapped, MappedMany, MappedOne};
+use strait_pools::sync::AtomicU64;
+use strait_pools::sync::Ordering::Relaxed;
+
+/// One side's tie to its channel.
+#[derive(Debug)]
+pub(super) struct Link {
+    guard: Guard,
+    /// `None` only while dropping.
+    tie: Option<Tie>,
+    pub(super) channel: String,
+    pub(super) wait: Wait,
+    pub(super) slice: WaitSlice,
+}
+
+/// Dropped in order: the endpoint closes, then the views of the segment go.
+#[derive(Debug)]
+struct Tie {
+    _endpoint: Endpoint,
+    peer: PeerView,
+    segment: Arc<Segment>,
+}
+
+impl Link {
+    pub(super) fn new(
+        segment: Arc<Segment>,
+        endpoint: Endpoint,
+        peer: u32,
+        channel: String,
+        wait: Wait,
+        slice: WaitSlice,
+    ) -> Result<Self, AttachError> {
+        let count = segment.endpoint_count();
+        let peer = PeerView::new(Arc::clone(&segment), peer)
+            .ok_or(AttachError::NoSuchSlot { slot: peer, count })?;
+        let guard = endpoint.guard();
+        let tie = Some(Tie { _endpoint: endpoint, peer, segment });
+        Ok(Self { guard, tie, channel, wait, slice })
+    }
+
+    #[inline(always)]
+    pub(super) fn forked(&self) -> bool {
+        self.guard.forked()
+    }
+
+    pub(super) fn glance(&self) -> Peer {
+        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.glance())
+    }
+
+    pub(super) fn probe(&self) -> Peer {
+        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.probe())
+    }
+
+    #[cold]
+    pub(super) fn gone(&self) -> Box<Gone> {
+        let holder = self.tie.as_ref().and_then(|tie| tie.peer.details());
+        Box::new(Gone { channel: self.channel.clone(), holder })
+    }
+
+    #[cold]
+    pub(super) fn damaged(&self, corrupt: Corrupt) -> Box<Damaged> {
+        Box::new(Damaged { channel: self.channel.clone(), corrupt })
+    }
+}
+
+impl Drop for Link {
+    /// Closes this side, and removes the segment if nobody uses it and everything was read.
+    fn drop(&mut self) {
+        let Some(Tie { _endpoint: endpoint, peer, segment }) = self.tie.take() else { return };
+        drop(endpoint);
+        drop(peer);
+        if let Some(segment) = Arc::into_inner(segment) {
+            // Left behind, the segment is merely still there: not worth an error.
+            let _ = segment.close(everything_read);
+        }
+    }
+}
+
+/// Whether no channel of the segment holds a message that was not read.
+fn everything_read(segment: &Segment) -> bool {
+    segment.channels().iter().all(|info| {
+        // SAFETY: the segment is borrowed for longer than the words live.
+        let (words, _) = unsafe { map_ring(info, 0) };
+        !words.pending()
+    })
+}
+
+/// The cells of a ring in mapped memory: states for the algorithm, bodies for the messages.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    states: MappedMany<AtomicU64>,
+    /// `None` in dense rings, whose cells have no room for a head.
+    heads: Option<MappedMany<CellHead>>,
+    body_offset: usize,
+    room: usize,
+}
+
+/// The ring's words and cells in a channel's regions; in dense cells every message has `dense_len`
+/// bytes.
+///
+/// # Safety
+///
+/// The segment stays mapped for as long as either is used.
+///
+/// # Panics
+///
+/// Never: the segment's regions were cut to the geometry's sizes.
+pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Mapped>, Cells) {
+    const CUT: &str = "regions are cut to the geometry when the segment is opened";
+    let (producer, consumer) = (info.producer_region(), info.consumer_region());
+    let (cell, capacity) = (info.geometry().cell(), info.geometry().capacity());
+    let lines = size_of::<ProducerLines>();
+    let region = producer.window(lines, producer.len() - lines).expect(CUT);
+    // SAFETY: the caller keeps the segment mapped.
+    let producer = unsafe { MappedOne::new(&producer, 0) }.expect(CUT);
+    // SAFETY: as above.
+    let consumer = unsafe { MappedOne::new(&consumer, 0) }.expect(CUT);
+    // SAFETY: as above.
+    let states: MappedMany<_> =
+        unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
+    let (heads, room) = match cell {
+        CellFormat::Dense => (None, dense_len.min(cell.body_bytes())),
+        CellFormat::Wide { .. } => {
+            // SAFETY: as above.
+            let heads = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
+            (Some(heads), cell.body_bytes())
+        }
+    };
+    let words = Words { producer, consumer, states: states.clone() };
+    (words, Cells { states, heads, body_offset: cell.body_offset(), room })
+}
+
+impl Cells {
+    /// Bytes a body holds.
+    #[inline(always)]
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// The address of the body at `position`: 16-aligned (8-aligned in dense cells).
+    #[inline(always)]
+    pub(super) fn body(&self, position: u64) -> *mut u8 {
+        let cell = self.states.address(position);
+        // SAFETY: the stride holds the head and the body, so the body is inside the cell.
+        unsafe { cell.add(self.body_offset) }.as_ptr()
+    }
+
+    /// Notes the length of the archive that stands in the body at `position`.
+    #[inline(always)]
+    pub(super) fn describe(&self, position: u64, len: usize) {
+        if let Some(heads) = &self.heads {
+            let head = heads.at(position);
+            // A body has at most MAX_CELL_BYTES.
+            #[allow(clippy::cast_possible_truncation)]
+            let len = len as u32;
+            // Both are published by the state that follows.
+            head.len.store(len, Relaxed);
+            head.kind.store(Kind::Inline as u32, Relaxed);
+        }
+    }
+
+    /// The length noted at `position`, loaded once.
+    #[inline(always)]
+    pub(super) fn len(&self, position: u64) -> usize {
+        match &self.heads {
+            // Ordered by the state that was read before.
+            Some(heads) => heads.at(position).len.load(Relaxed) as usize,
+            None => self.room,
+        }
+    }
+}

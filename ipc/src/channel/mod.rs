@@ -1,0 +1,31 @@
+//! Channels: a ring in a segment, with an endpoint at each end.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`open`] | [`Spsc`]: from a name, a type and a few choices to a sender or a receiver |
+//! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
+//! | [`sender`] | the typed sender: send, loan, batch |
+//! | [`receiver`] | the typed receiver: receive in place, drain |
+//! | [`trust`] | whether a received archive is checked before it is looked at |
+//! | [`wait`] | what a side does until the other has moved |
+//! | [`error`] | what can go wrong, in words |
+//!
+//! The typed endpoints are the byte endpoint plus [`message`](crate::message): there is one
+//! implementation of everything that touches the ring.
+
+pub mod bytes;
+pub mod error;
+mod link;
+pub mod open;
+pub mod receiver;
+pub mod sender;
+pub mod trust;
+pub mod wait;
+
+pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
+pub use error::{OpenError, RecvError, SendError};
+pub use open::{OnFull, Spsc};
+pub use receiver::{Receiver, Sample};
+pub use sender::{Batch, Loan, Sender};
+pub use trust::{Checked, Trust, Trusted};
+pub use wait::Wait;

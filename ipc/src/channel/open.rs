@@ -1,0 +1,384 @@
+//! From a name, a type and a few choices to a sender or a receiver.
+
+use super::bytes::{Bytes, BytesReceiver, BytesSender};
+use super::error::{OpenError, TypeMismatch};
+use super::link::{Cells, Link, map_ring};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::trust::{Checked, Trust};
+use super::wait::Wait;
+use crate::endpoint::{Endpoint, Role};
+use crate::message::{Fingerprint, Message, compare, type_name};
+use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
+use crate::ring::spsc::{Consumer, Producer, Words};
+use crate::segment::{
+    ChannelInfo, ChannelSpec, Discipline, NameError, Options, Segment, SegmentName, SegmentSpec,
+};
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use strait_pools::environment::WaitSlice;
+use strait_pools::placement::Mapped;
+
+/// What a sender does when the ring is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFull {
+    /// Wait for room.
+    #[default]
+    Block,
+    /// Return [`SendError::Full`](super::SendError::Full).
+    Fail,
+    /// Drop the message that found the ring full, and count it.
+    DropNewest,
+}
+
+/// Cells of a channel that was not given a capacity.
+const DEFAULT_CAPACITY: u64 = 1024;
+
+/// Bytes a body holds by default where messages vary in length: four lines, less the head.
+const DEFAULT_VARIABLE_LEN: usize = 240;
+
+/// A single-producer single-consumer channel about to be opened.
+///
+/// Either side may come first: whoever does makes the channel, with the geometry it asked for or
+/// the defaults; the other takes it as it finds it, and disagreement about what was *asked for* is
+/// an error. `T` is a message type, or [`Bytes`].
+#[derive(Debug)]
+#[must_use = "a channel is opened by `sender()` or `receiver()`"]
+pub struct Spsc<T, V = Checked> {
+    place: Place,
+    capacity: Option<u64>,
+    cell: Option<AskedCell>,
+    schema: String,
+    on_full: OnFull,
+    wait: Wait,
+    slice: WaitSlice,
+    options: Options,
+    of: PhantomData<fn() -> (T, V)>,
+}
+
+/// Where the channel is.
+#[derive(Clone, Debug)]
+enum Place {
+    Named(Result<SegmentName, NameError>),
+    Given(Arc<Segment>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum AskedCell {
+    MaxLen(usize),
+    Dense,
+}
+
+/// What the ring must know of the messages.
+struct Content<'a> {
+    fingerprint: Fingerprint,
+    schema: &'a str,
+    /// Bytes of the smallest message.
+    least: usize,
+    /// Bytes to make room for unless asked otherwise.
+    usual: usize,
+    /// Whether all messages have the length `least`.
+    fixed: bool,
+}
+
+impl<T, V: Trust> Spsc<T, V> {
+    /// The channel `channel` of `domain`, a file in `directory`.
+    pub fn named(directory: &Path, domain: &str, channel: &str) -> Self {
+        let mut named = Self::at(Place::Named(SegmentName::new(domain, channel)));
+        directory.clone_into(&mut named.options.directory);
+        named
+    }
+
+    /// The only channel of `segment`: one from a descriptor, see [`Spsc::in_memory`].
+    pub fn given(segment: Arc<Segment>) -> Self {
+        Self::at(Place::Given(segment))
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            capacity: None,
+            cell: None,
+            schema: String::new(),
+            on_full: OnFull::default(),
+            wait: Wait::default(),
+            slice: WaitSlice::default(),
+            options: Options::default(),
+            of: PhantomData,
+        }
+    }
+
+    /// Number of messages the ring holds, a power of two (default 1024).
+    pub fn capacity(mut self, messages: u64) -> Self {
+        self.capacity = Some(messages);
+        self
+    }
+
+    /// Longest message in bytes; cells take 16 more, rounded up to a multiple of 64. The default
+    /// fits plain types exactly, and gives messages of varying length 240 bytes.
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.cell = Some(AskedCell::MaxLen(bytes));
+        self
+    }
+
+    /// Cells of 16 bytes, four to a cache line, for streams of plain messages of at most 8 bytes.
+    pub fn dense(mut self) -> Self {
+        self.cell = Some(AskedCell::Dense);
+        self
+    }
+
+    /// What this side does when the ring is full, if it sends (default: [`OnFull::Block`]).
+    pub fn on_full(mut self, policy: OnFull) -> Self {
+        self.on_full = policy;
+        self
+    }
+
+    /// How this side waits (default: [`Wait::Spin`]).
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How long a wait lasts before it asks the kernel whether the peer's process still exists
+    /// (default 10 ms).
+    pub fn slice(mut self, slice: Duration) -> Self {
+        self.slice = WaitSlice(slice);
+        self
+    }
+
+    /// Whether to touch every page at opening, so that none faults later (default: yes).
+    pub fn prefault(mut self, yes: bool) -> Self {
+        self.options.prefault = yes;
+        self
+    }
+
+    /// Whether to lock the pages in memory (default: no).
+    pub fn mlock(mut self, yes: bool) -> Self {
+        self.options.lock_memory = yes;
+        self
+    }
+
+    fn label(&self) -> String {
+        match &self.place {
+            Place::Named(Ok(name)) => name.channel().to_owned(),
+            Place::Named(Err(_)) => String::new(),
+            Place::Given(segment) => {
+                segment.channels().first().map(|info| info.label().to_owned()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn geometry(&self, content: &Content<'_>) -> Result<Geometry, OpenError> {
+        let format = || match self.cell {
+            Some(AskedCell::Dense) => Ok(CellFormat::Dense),
+            Some(AskedCell::MaxLen(len)) => CellFormat::wide_for(len),
+            None => CellFormat::wide_for(content.usual),
+        };
+        let geometry =
+            format().and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell));
+        geometry.map_err(|source: GeometryError| OpenError::Geometry {
+            channel: self.label(),
+            source,
+        })
+    }
+
+    fn find_or_make(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
+        let geometry = self.geometry(content)?;
+        match &self.place {
+            Place::Given(segment) => Ok(Arc::clone(segment)),
+            Place::Named(name) => {
+                let name = name.as_ref().map_err(NameError::clone)?;
+                let channels = [spec(name.channel(), geometry, content)];
+                let spec = SegmentSpec { channels: &channels };
+                let (segment, _) = Segment::open_or_create(name, &spec, &self.options)?;
+                Ok(Arc::new(segment))
+            }
+        }
+    }
+
+    /// Whether the channel that exists is the one that was asked for.
+    fn agree(&self, info: &ChannelInfo, content: &Content<'_>) -> Result<(), OpenError> {
+        let channel = info.label().to_owned();
+        let found = Fingerprint::from_bits(info.fingerprint());
+        if found != content.fingerprint {
+            return Err(OpenError::TypeMismatch(Box::new(TypeMismatch {
+                channel,
+                expected: type_name(content.schema).to_owned(),
+                expected_fingerprint: content.fingerprint,
+                found: type_name(info.schema()).to_owned(),
+                found_fingerprint: found,
+                difference: compare(content.schema, info.schema()).err(),
+            })));
+        }
+        let geometry = info.geometry();
+        let mismatch = |what, asked: String, found: String| {
+            Err(OpenError::GeometryMismatch { channel: channel.clone(), what, asked, found })
+        };
+        if let Some(asked) = self.capacity.filter(|&asked| asked != geometry.capacity()) {
+            return mismatch("capacity", asked.to_string(), geometry.capacity().to_string());
+        }
+        if self.cell.is_some() {
+            let asked = self.geometry(content)?.cell();
+            if asked != geometry.cell() {
+                return mismatch("cells of", asked.to_string(), geometry.cell().to_string());
+            }
+        }
+        let room = geometry.cell().body_bytes();
+        let message = || type_name(content.schema).to_owned();
+        if geometry.cell() == CellFormat::Dense && !content.fixed {
+            return Err(OpenError::NotDense { channel, message: message() });
+        }
+        if content.least > room {
+            let (message, needed) = (message(), content.least);
+            return Err(OpenError::CellTooSmall { channel, message, needed, room });
+        }
+        Ok(())
+    }
+
+    fn open(&self, role: Role, content: &Content<'_>) -> Result<Opened, OpenError> {
+        let segment = self.find_or_make(content)?;
+        let [info] = segment.channels() else {
+            return Err(OpenError::ChannelCount(segment.channels().len()));
+        };
+        self.agree(info, content)?;
+        let (own, peer) = match role {
+            Role::Producer => (info.producer_endpoint(), info.consumer_endpoint()),
+            Role::Consumer => (info.consumer_endpoint(), info.producer_endpoint()),
+        };
+        let endpoint = Endpoint::attach(&segment, own, role)?;
+        // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
+        let (words, cells) = unsafe { map_ring(info, content.least) };
+        let channel = info.label().to_owned();
+        let link = Link::new(segment, endpoint, peer, channel, self.wait, self.slice)?;
+        Ok(Opened { words, cells, link })
+    }
+
+    fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
+        let Opened { words, cells, link } = self.open(Role::Producer, content)?;
+        match Producer::take_over(words) {
+            Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
+            Err(source) => Err(OpenError::Corrupt { channel: link.channel.clone(), source }),
+        }
+    }
+
+    fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {
+        let Opened { words, cells, link } = self.open(Role::Consumer, content)?;
+        match Consumer::take_over(words) {
+            Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, link)),
+            Err(source) => Err(OpenError::Corrupt { channel: link.channel.clone(), source }),
+        }
+    }
+
+    fn make_in_memory(&self, label: &str, content: &Content<'_>) -> Result<Segment, OpenError> {
+        let channels = [spec(label, self.geometry(content)?, content)];
+        Ok(Segment::create_in_memory(&SegmentSpec { channels: &channels }, &self.options)?)
+    }
+}
+
+fn spec<'a>(label: &'a str, geometry: Geometry, content: &Content<'a>) -> ChannelSpec<'a> {
+    ChannelSpec {
+        label,
+        discipline: Discipline::Spsc,
+        geometry,
+        fingerprint: content.fingerprint.bits(),
+        schema: content.schema,
+    }
+}
+
+/// An attached channel before its side is taken over.
+struct Opened {
+    words: Words<Mapped>,
+    cells: Cells,
+    link: Link,
+}
+
+impl<T: Message, V: Trust> Spsc<T, V> {
+    fn content() -> Content<'static> {
+        let root = size_of::<T::Archived>();
+        Content {
+            fingerprint: T::FINGERPRINT,
+            schema: T::SCHEMA,
+            least: root,
+            usual: if T::PLAIN { root } else { root.max(DEFAULT_VARIABLE_LEN) },
+            fixed: T::PLAIN,
+        }
+    }
+
+    /// Opens the sending side, making the channel if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: the role is taken by a live process, the channel was made for another
+    /// type or geometry, the segment is not one, or the system refused.
+    pub fn sender(self) -> Result<Sender<T>, OpenError> {
+        Ok(Sender::new(self.open_sender(&Self::content())?))
+    }
+
+    /// Opens the receiving side, making the channel if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sender`](Spsc::sender).
+    pub fn receiver(self) -> Result<Receiver<T, V>, OpenError> {
+        Ok(Receiver::new(self.open_receiver(&Self::content())?))
+    }
+
+    /// Makes a segment without a name that holds this one channel, to hand to another process by
+    /// its [`descriptor`](Segment::descriptor). Both sides open it with [`Spsc::given`].
+    ///
+    /// # Errors
+    ///
+    /// The geometry is refused, or there is no memory.
+    pub fn in_memory(self, label: &str) -> Result<Segment, OpenError> {
+        self.make_in_memory(label, &Self::content())
+    }
+}
+
+impl<V: Trust> Spsc<Bytes, V> {
+    /// What the bytes mean, in at most 2048 bytes of text: both sides must state the same.
+    pub fn schema(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.schema);
+        self
+    }
+
+    fn content(&self) -> Content<'_> {
+        let dense = matches!(self.cell, Some(AskedCell::Dense));
+        Content {
+            fingerprint: Fingerprint::of(&self.schema),
+            schema: &self.schema,
+            least: if dense { 8 } else { 0 },
+            usual: DEFAULT_VARIABLE_LEN,
+            fixed: dense,
+        }
+    }
+
+    /// Opens the sending side, making the channel if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn sender(self) -> Result<BytesSender, OpenError> {
+        self.open_sender(&self.content())
+    }
+
+    /// Opens the receiving side, making the channel if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn receiver(self) -> Result<BytesReceiver, OpenError> {
+        self.open_receiver(&self.content())
+    }
+
+    /// Makes a segment without a name that holds this one channel; see [`Spsc::in_memory`].
+    ///
+    /// # Errors
+    ///
+    /// The geometry is refused, or there is no memory.
+    pub fn in_memory(self, label: &str) -> Result<Segment, OpenError> {
+        self.make_in_memory(label, &self.content())
+    }
+}

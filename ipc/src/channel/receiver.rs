@@ -1,0 +1,164 @@
+//! The typed receiver.
+
+use super::bytes::BytesReceiver;
+use super::error::{BadMessage, RecvError};
+use super::trust::{Checked, Trust};
+use crate::message::{Invalid, Message};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::time::Duration;
+
+/// Receives messages of type `T` in place. There is one per channel: it is not `Clone`, and `&mut`
+/// to use.
+///
+/// `V` says whether archives are validated before they are handed out; it follows the domain.
+#[derive(Debug)]
+pub struct Receiver<T: Message, V: Trust = Checked> {
+    bytes: BytesReceiver,
+    of: PhantomData<fn() -> (T, V)>,
+}
+
+impl<T: Message, V: Trust> Receiver<T, V> {
+    pub(super) fn new(bytes: BytesReceiver) -> Self {
+        Self { bytes, of: PhantomData }
+    }
+
+    /// The next message, waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Closed`] and [`RecvError::PeerDied`] once everything is read and the sender is
+    /// gone (a later call waits for its successor if one has attached by then);
+    /// [`RecvError::Invalid`] for a message that is no archive of `T`: it is passed over;
+    /// [`RecvError::Corrupt`] if the ring's words are damaged; [`RecvError::Forked`] in a child.
+    #[inline]
+    pub fn recv(&mut self) -> Result<Sample<'_, T, V>, RecvError> {
+        let position = self.bytes.ready(None)?;
+        self.sample(position)
+    }
+
+    /// The next message if it is there; never waits, never enters the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Empty`] if it is not; otherwise as for [`recv`](Receiver::recv), except that a
+    /// sender that died looks merely silent: finding out takes a system call, which `recv` makes.
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<Sample<'_, T, V>, RecvError> {
+        let position = self.bytes.ready_now()?;
+        self.sample(position)
+    }
+
+    /// The next message, waiting up to `timeout` for it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Timeout`] if it did not come; otherwise as for [`recv`](Receiver::recv).
+    #[inline]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Sample<'_, T, V>, RecvError> {
+        let position = self.bytes.ready(Some(timeout))?;
+        self.sample(position)
+    }
+
+    /// Hands the messages that are there to `handle`, at most `limit`; returns how many. Never waits.
+    ///
+    /// Each message is released when `handle` returns.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Receiver::try_recv), if there was nothing to handle; an invalid message
+    /// is reported at once, after those before it were handled.
+    #[inline]
+    pub fn drain(
+        &mut self,
+        limit: usize,
+        mut handle: impl FnMut(&T::Archived),
+    ) -> Result<usize, RecvError> {
+        let mut handled = 0;
+        while handled < limit {
+            match self.try_recv() {
+                Ok(message) => handle(&message),
+                Err(RecvError::Invalid(bad)) => return Err(RecvError::Invalid(bad)),
+                Err(_) if handled > 0 => break,
+                Err(error) => return Err(error),
+            }
+            handled += 1;
+        }
+        Ok(handled)
+    }
+
+    #[inline(always)]
+    fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
+        let (body, len, room) = self.bytes.body(position);
+        // SAFETY: the message at `position` is published, so its sender leaves the cell alone until
+        // it is released, which the sample's borrow of the receiver puts off; `len` was loaded once.
+        match unsafe { V::access::<T>(body, len, room) } {
+            Ok(archived) => Ok(Sample { archived, receiver: self }),
+            Err(reason) => Err(self.pass_over(position, reason)),
+        }
+    }
+
+    #[cold]
+    fn pass_over(&mut self, position: u64, reason: Invalid) -> RecvError {
+        self.bytes.release();
+        let channel = self.bytes.channel().to_owned();
+        RecvError::Invalid(Box::new(BadMessage { channel, position, reason }))
+    }
+
+    /// The position of the next message: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.bytes.position()
+    }
+
+    /// Messages that senders dropped because the ring was full.
+    pub fn dropped(&self) -> u64 {
+        self.bytes.dropped()
+    }
+
+    /// Number of senders that have owned the channel, and the position at which the present began.
+    pub fn sender_incarnation(&self) -> (u64, u64) {
+        self.bytes.sender_incarnation()
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        self.bytes.channel()
+    }
+}
+
+/// A message in place: derefs to its archive. Dropping it gives the cell back to the sender.
+///
+/// For plain types the archive is the type itself.
+pub struct Sample<'a, T: Message, V: Trust = Checked> {
+    archived: &'a T::Archived,
+    receiver: &'a mut Receiver<T, V>,
+}
+
+impl<T: Message, V: Trust> Deref for Sample<'_, T, V> {
+    type Target = T::Archived;
+    #[inline(always)]
+    fn deref(&self) -> &T::Archived {
+        self.archived
+    }
+}
+
+impl<T: Message, V: Trust> Sample<'_, T, V> {
+    /// The message's position: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.receiver.position()
+    }
+}
+
+impl<T: Message<Archived: fmt::Debug>, V: Trust> fmt::Debug for Sample<'_, T, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.archived.fmt(f)
+    }
+}
+
+impl<T: Message, V: Trust> Drop for Sample<'_, T, V> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.receiver.bytes.release();
+    }
+}

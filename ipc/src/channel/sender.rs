@@ -1,0 +1,214 @@
+//! The typed sender.
+
+use super::bytes::BytesSender;
+use super::error::SendError;
+use crate::message::{Message, Scratch, WriteError, write};
+use std::marker::PhantomData;
+use std::time::Duration;
+use strait_pools::marks::{Mark, pass};
+
+/// Sends messages of type `T`. There is one per channel: it is not `Clone`, and `&mut` to use.
+///
+/// Dropping it closes the channel for this side: the receiver reads what is left and then learns
+/// that the sender has closed.
+#[derive(Debug)]
+pub struct Sender<T: Message> {
+    bytes: BytesSender,
+    scratch: Scratch,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T: Message> Sender<T> {
+    pub(super) fn new(bytes: BytesSender) -> Self {
+        let scratch = Scratch::for_body(if T::PLAIN { 0 } else { bytes.max_len() });
+        Self { bytes, scratch, of: PhantomData }
+    }
+
+    /// Sends a message: builds its archive in the ring and publishes it.
+    ///
+    /// When the ring is full, the channel's [`OnFull`](super::OnFull) policy decides: wait (the
+    /// default), fail, or drop this message and count it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] under `OnFull::Fail`; [`SendError::Closed`] and [`SendError::PeerDied`]
+    /// while waiting for a receiver that is gone (a ring with room accepts messages all the same,
+    /// for the next receiver); [`SendError::Message`] if the archive does not fit a cell;
+    /// [`SendError::Corrupt`] if the ring's words are damaged; [`SendError::Forked`] in a child.
+    #[inline]
+    pub fn send(&mut self, message: &T) -> Result<(), SendError> {
+        if self.bytes.make_room()? {
+            self.put(message)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a message if there is room; never waits, drops nothing.
+    #[inline]
+    pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
+        self.bytes.room_now()?;
+        self.put(message)
+    }
+
+    /// Sends a message, waiting up to `timeout` for room.
+    pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
+        self.bytes.wait_for_room(Some(timeout))?;
+        self.put(message)
+    }
+
+    /// Sends all messages in order, in batches as large as there is room, waiting between them.
+    ///
+    /// # Errors
+    ///
+    /// The position in `messages` of the first that was not sent, and why.
+    pub fn send_all(&mut self, messages: &[T]) -> Result<(), (usize, SendError)> {
+        let mut sent = 0;
+        while sent < messages.len() {
+            self.bytes.wait_for_room(None).map_err(|error| (sent, error))?;
+            let mut batch = self.batch();
+            for message in &messages[sent..] {
+                match batch.push(message) {
+                    Ok(()) => {}
+                    Err(SendError::Full) => break,
+                    Err(error) => return Err((sent + batch.publish(), error)),
+                }
+            }
+            sent += batch.publish();
+        }
+        Ok(())
+    }
+
+    /// Reserves the next cell before the message exists: with the loan in hand, publishing cannot
+    /// fail for want of room. Waits while the ring is full under `OnFull::Block`.
+    pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
+        self.bytes.reserve()?;
+        Ok(Loan { sender: self })
+    }
+
+    /// Starts a batch: messages that become visible together.
+    pub fn batch(&mut self) -> Batch<'_, T> {
+        Batch { sender: self, count: 0 }
+    }
+
+    /// Builds the archive `ahead` messages from now.
+    #[inline(always)]
+    fn build(&mut self, ahead: u64, message: &T) -> Result<(), WriteError> {
+        pass(Mark::ProducerClaimed);
+        let (body, room) = self.bytes.body(ahead);
+        // SAFETY: the body is `room` bytes of a cell that is free, hence ours alone; it is aligned
+        // for archives (wide cells) or for the plain word that dense cells were opened for.
+        let len = unsafe { write(message, body, room, &mut self.scratch)? };
+        self.bytes.describe(ahead, len);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn put(&mut self, message: &T) -> Result<(), SendError> {
+        self.build(0, message)?;
+        self.bytes.publish();
+        Ok(())
+    }
+
+    /// The position that the next message will have: the number of messages published before it.
+    pub fn position(&self) -> u64 {
+        self.bytes.position()
+    }
+
+    /// Messages dropped on this channel because the ring was full.
+    pub fn dropped(&self) -> u64 {
+        self.bytes.dropped()
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        self.bytes.channel()
+    }
+
+    /// The longest archive, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.bytes.max_len()
+    }
+}
+
+/// A reserved cell. Dropped without [`publish`](Loan::publish), it is as if it had never been.
+#[derive(Debug)]
+pub struct Loan<'a, T: Message> {
+    sender: &'a mut Sender<T>,
+}
+
+impl<T: Message> Loan<'_, T> {
+    /// Builds the archive in the reserved cell and publishes it.
+    ///
+    /// # Errors
+    ///
+    /// The archive does not fit the cell; nothing is published.
+    #[inline]
+    pub fn publish(self, message: &T) -> Result<(), WriteError> {
+        self.sender.build(0, message)?;
+        self.sender.bytes.publish();
+        Ok(())
+    }
+
+    /// The address of the body, to build a plain message in place; its length in bytes.
+    ///
+    /// Write an archived `T` there, then [`publish_in_place`](Loan::publish_in_place).
+    pub fn as_mut_ptr(&mut self) -> (*mut T::Archived, usize) {
+        let (body, room) = self.sender.bytes.body(0);
+        (body.cast(), room)
+    }
+
+    /// Publishes what was built at [`as_mut_ptr`](Loan::as_mut_ptr).
+    ///
+    /// # Safety
+    ///
+    /// A valid archived `T` without out-of-line parts stands at that address.
+    pub unsafe fn publish_in_place(self) {
+        self.sender.bytes.describe(0, size_of::<T::Archived>());
+        self.sender.bytes.publish();
+    }
+}
+
+/// Messages that become visible together, in order. Dropped without
+/// [`publish`](Batch::publish), none of them was sent.
+#[derive(Debug)]
+pub struct Batch<'a, T: Message> {
+    sender: &'a mut Sender<T>,
+    count: u64,
+}
+
+impl<T: Message> Batch<'_, T> {
+    /// Builds one more message behind those of the batch; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] if the ring has no room for it: publish, and start another batch.
+    #[inline]
+    pub fn push(&mut self, message: &T) -> Result<(), SendError> {
+        if self.sender.bytes.free(self.count + 1)? <= self.count {
+            return Err(SendError::Full);
+        }
+        self.sender.build(self.count, message)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Number of messages in the batch.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether the batch holds no message.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Publishes the batch; returns the number of its messages.
+    #[inline]
+    pub fn publish(self) -> usize {
+        self.sender.bytes.publish_batch(self.count);
+        // A batch fits the ring, and the ring fits memory.
+        #[allow(clippy::cast_possible_truncation)]
+        let count = self.count as usize;
+        count
+    }
+}

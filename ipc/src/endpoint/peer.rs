@@ -1,0 +1,130 @@
+//! What can be known about the holder of a side.
+
+use super::error::{AttachError, Holder};
+use crate::segment::Segment;
+use crate::segment::kernel::program_text;
+use crate::segment::layout::{
+    ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot, MAX_PROGRAM_BYTES,
+    endpoint_byte,
+};
+use crate::system::{lock, process};
+use std::sync::Arc;
+use strait_pools::environment::{Liveness, Peer};
+use strait_pools::placement::MappedOne;
+use strait_pools::sync::{
+    Ordering::{Acquire, Relaxed},
+    Site,
+};
+
+/// Watches one endpoint from outside. Costs the watched side nothing.
+#[derive(Clone, Debug)]
+pub struct PeerView {
+    // Dropped before the segment it points into.
+    entry: MappedOne<EndpointSlot>,
+    slot: u32,
+    segment: Arc<Segment>,
+}
+
+/// How a side is doing, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nobody has attached yet.
+    Absent,
+    /// Held by a process that exists.
+    Alive,
+    /// Held by a process that is stopped, by a signal or a debugger. It keeps the side.
+    ///
+    /// A hint: its process id may belong to another pid namespace.
+    Paused,
+    /// Left in good order.
+    Closed,
+    /// Its process ended without closing.
+    Died,
+}
+
+impl PeerView {
+    /// Watches endpoint `slot` of the segment. Fails if it has fewer.
+    pub fn new(segment: &Arc<Segment>, slot: u32) -> Result<Self, AttachError> {
+        if segment.guard().forked() {
+            return Err(AttachError::Forked);
+        }
+        // SAFETY: the view keeps the segment alive and hands out no clone but with it.
+        let entry = unsafe { segment.slot(slot) };
+        let entry = entry.ok_or_else(|| AttachError::no_such_slot(segment, slot))?;
+        Ok(Self { entry, slot, segment: Arc::clone(segment) })
+    }
+
+    /// Who holds it, or held it last.
+    ///
+    /// Read while one process takes over from another, the entry may mix both.
+    pub fn details(&self) -> Holder {
+        if self.segment.guard().forked() {
+            return Holder::default();
+        }
+        read_entry(&self.entry)
+    }
+
+    /// Whether it is attached, paused, closed or dead.
+    pub fn condition(&self) -> Condition {
+        match self.probe() {
+            Peer::Absent => Condition::Absent,
+            Peer::Closed => Condition::Closed,
+            Peer::Died => Condition::Died,
+            Peer::Alive if process::is_paused(self.details().pid) => Condition::Paused,
+            Peer::Alive => Condition::Alive,
+        }
+    }
+}
+
+impl Liveness for PeerView {
+    fn glance(&self) -> Peer {
+        // A forked child does not have the memory. To it, nobody is there.
+        if self.segment.guard().forked() {
+            return Peer::Absent;
+        }
+        // Pairs with `endpoint.attach` and `endpoint.close`.
+        match self.entry.state.load(Acquire.at("endpoint.glance")) {
+            ENDPOINT_FREE => Peer::Absent,
+            ENDPOINT_CLOSED => Peer::Closed,
+            // ATTACHING, too: somebody has the lock, or had it and died.
+            _ => Peer::Alive,
+        }
+    }
+
+    fn probe(&self) -> Peer {
+        let seen = self.glance();
+        if seen != Peer::Alive {
+            return seen;
+        }
+        // When in doubt it lives: nobody is robbed because a query failed.
+        if lock::is_held(self.segment.probe(), endpoint_byte(self.slot)).unwrap_or(true) {
+            return Peer::Alive;
+        }
+        // The lock is released after CLOSED is stored: look whether it was.
+        match self.glance() {
+            Peer::Alive => Peer::Died,
+            changed => changed,
+        }
+    }
+}
+
+/// The entry, unless its holder is still filling it in.
+pub(super) fn complete_entry(slot: &EndpointSlot) -> Option<Holder> {
+    // Pairs with `endpoint.attach`.
+    let state = slot.state.load(Acquire.at("endpoint.glance"));
+    (state != ENDPOINT_FREE && state != ENDPOINT_ATTACHING).then(|| read_entry(slot))
+}
+
+fn read_entry(slot: &EndpointSlot) -> Holder {
+    let mut program = [0; MAX_PROGRAM_BYTES];
+    let (bytes, _) = program.as_chunks_mut();
+    for (bytes, word) in bytes.iter_mut().zip(&slot.program) {
+        *bytes = word.load(Relaxed).to_le_bytes();
+    }
+    Holder {
+        pid: slot.pid.load(Relaxed),
+        program: program_text(&program),
+        since_unix_ns: slot.attached_unix_ns.load(Relaxed),
+        epoch: slot.epoch.load(Relaxed),
+    }
+}

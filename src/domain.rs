@@ -1,0 +1,86 @@
+//! A namespace of channels, with what may be assumed about the processes in it.
+
+use std::path::{Path, PathBuf};
+use strait_ipc::channel::{Checked, Spsc, Trust, Trusted};
+use strait_ipc::segment::{NameError, Options, SegmentName};
+
+/// A namespace of channels on this host: no daemon behind it, and nothing global about it.
+///
+/// Channels are files `strait-<uid>-<domain>+<channel>` in `/dev/shm`, open to their owner alone.
+/// Processes of one user that name the same domain meet in it.
+///
+/// `V` says whether received archives are validated: [`Checked`], unless [`trusted`](Domain::trusted)
+/// promised otherwise.
+#[derive(Clone, Debug)]
+pub struct Domain<V = Checked> {
+    directory: PathBuf,
+    name: String,
+    trust: std::marker::PhantomData<fn() -> V>,
+}
+
+impl Domain {
+    /// The domain `name`: 1 to 64 letters, digits, `.`, `_` or `-`, not beginning with a dot.
+    ///
+    /// Nothing is created until a channel is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says what is wrong with the name.
+    pub fn open(name: &str) -> Result<Self, NameError> {
+        Self::open_in(Options::default().directory, name)
+    }
+
+    /// As [`open`](Domain::open), with the channels' files in another directory than `/dev/shm`.
+    ///
+    /// Put it on a memory file system that supports unnamed files (tmpfs does).
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Domain::open).
+    pub fn open_in(directory: impl Into<PathBuf>, name: &str) -> Result<Self, NameError> {
+        // Any channel will do: what is checked here is the domain's half of the name.
+        SegmentName::new(name, "any")?;
+        let directory = directory.into();
+        Ok(Self { directory, name: name.to_owned(), trust: std::marker::PhantomData })
+    }
+
+    /// The same domain, whose receivers hand out archives unchecked.
+    ///
+    /// # Safety
+    ///
+    /// Every process that ever writes to this domain's channels runs a conforming build: what it
+    /// publishes under a schema is a valid archive of that schema. A breach is undefined behaviour
+    /// in every receiver.
+    pub unsafe fn trusted(self) -> Domain<Trusted> {
+        Domain { directory: self.directory, name: self.name, trust: std::marker::PhantomData }
+    }
+}
+
+impl<V: Trust> Domain<V> {
+    /// A single-producer single-consumer channel of messages `T`: choose, then open one side.
+    ///
+    /// ```
+    /// # use strait::Domain;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = Domain::open("docs")?;
+    /// let mut orders = domain.spsc::<u64>("orders").capacity(64).sender()?;
+    /// let mut book = domain.spsc::<u64>("orders").receiver()?;
+    /// orders.send(&7)?;
+    /// assert_eq!(*book.recv()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spsc<T>(&self, channel: &str) -> Spsc<T, V> {
+        Spsc::named(&self.directory, &self.name, channel)
+    }
+
+    /// The domain's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the channels' files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}

@@ -1,0 +1,101 @@
+//! Steps that are little more than a cargo command.
+
+use crate::gate::Outcome;
+use crate::process;
+use crate::workspace::{Build, Workspace};
+use anyhow::{Context, Result, ensure};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+pub(crate) fn fmt(workspace: &Workspace) -> Result<Outcome> {
+    process::succeed(&mut workspace.cargo(Build::Plain, &["fmt", "--all", "--check"]))?;
+    Ok(Outcome::default())
+}
+
+/// Code behind `cfg(loom)` and `cfg(strait_counting)` is invisible to the plain build, so each of
+/// the three builds is linted.
+pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
+    const LINTED: &[(Build, &[&str])] = &[
+        (Build::Plain, &["--workspace", "--all-targets", "--all-features"]),
+        (Build::Loom, &["--package", "strait-ipc", "--lib"]),
+        (Build::Loom, &["--package", "strait-loom-tests", "--all-targets"]),
+        (Build::Counting, &["--package", "strait-ipc", "--lib", "--test", "budgets"]),
+    ];
+    for (build, targets) in LINTED {
+        let arguments = [&["clippy"], *targets, &["--", "-D", "warnings"]].concat();
+        process::succeed(&mut workspace.cargo(*build, &arguments))?;
+    }
+    Ok("plain, loom and counting builds".to_owned().into())
+}
+
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    run_tests(workspace, Build::Plain, &["--workspace"])
+}
+
+pub(crate) fn budgets(workspace: &Workspace) -> Result<Outcome> {
+    run_tests(workspace, Build::Counting, &["--package", "strait-ipc", "--test", "budgets"])
+}
+
+/// `cargo test ARGUMENTS`, its output passed on, with the number of tests run and ignored.
+///
+/// No test at all is an error: a file that lost its tests must not pass in silence.
+pub(crate) fn run_tests(
+    workspace: &Workspace,
+    build: Build,
+    arguments: &[&str],
+) -> Result<Outcome> {
+    let mut cargo = workspace.cargo(build, &[&["test"], arguments].concat());
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().context("cargo's output is not piped")?;
+    let (mut passed, mut ignored) = (0, 0);
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        println!("{line}");
+        if let Some((ran, left_out)) = test_counts(&line) {
+            passed += ran;
+            ignored += left_out;
+        }
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "cargo test {} failed ({status})", arguments.join(" "));
+    ensure!(passed > 0, "cargo test {} ran no test", arguments.join(" "));
+    let skipped = if ignored > 0 { vec![format!("{ignored} ignored tests")] } else { Vec::new() };
+    Ok(Outcome { note: format!("{passed} tests"), skipped })
+}
+
+/// Passed and ignored tests from a test binary's closing line.
+fn test_counts(line: &str) -> Option<(usize, usize)> {
+    let counts = line.strip_prefix("test result: ")?;
+    let number_of = |what: &str| {
+        let part = counts.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
+        part?.trim().parse().ok()
+    };
+    Some((number_of(" passed")?, number_of(" ignored")?))
+}
+
+pub(crate) fn doc(workspace: &Workspace) -> Result<Outcome> {
+    let mut cargo = workspace.cargo(Build::Plain, &["doc", "--workspace", "--no-deps"]);
+    process::succeed(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Outcome::default())
+}
+
+/// Assembles every published crate and builds it from its archive alone.
+pub(crate) fn package(workspace: &Workspace) -> Result<Outcome> {
+    let arguments = ["publish", "--dry-run", "--workspace", "--allow-dirty"];
+    process::succeed(&mut workspace.cargo(Build::Plain, &arguments))?;
+    Ok(Outcome::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_come_from_the_closing_line() {
+        let line = "test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 4 filtered out; \
+                    finished in 0.25s";
+        assert_eq!(test_counts(line), Some((12, 3)));
+        assert_eq!(test_counts("test ring::wraps ... ok"), None);
+        assert_eq!(test_counts("running 3 tests"), None);
+    }
+}
