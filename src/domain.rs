@@ -1,8 +1,8 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use strait_ipc::channel::{Checked, Spsc, Trust, Trusted};
-use strait_ipc::segment::{NameError, Options, SegmentName};
+use strait_ipc::segment::{Directory, NameError, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
 ///
@@ -13,7 +13,7 @@ use strait_ipc::segment::{NameError, Options, SegmentName};
 /// promised otherwise.
 #[derive(Clone, Debug)]
 pub struct Domain<V = Checked> {
-    directory: PathBuf,
+    directory: Directory,
     name: String,
     trust: std::marker::PhantomData<fn() -> V>,
 }
@@ -27,7 +27,7 @@ impl Domain {
     ///
     /// [`NameError`] says what is wrong with the name.
     pub fn open(name: &str) -> Result<Self, NameError> {
-        Self::open_in(Options::default().directory, name)
+        Self::open_in(Directory::default(), name)
     }
 
     /// As [`open`](Domain::open), with the channels' files in another directory than `/dev/shm`.
@@ -37,7 +37,7 @@ impl Domain {
     /// # Errors
     ///
     /// As for [`open`](Domain::open).
-    pub fn open_in(directory: impl Into<PathBuf>, name: &str) -> Result<Self, NameError> {
+    pub fn open_in(directory: impl Into<Directory>, name: &str) -> Result<Self, NameError> {
         // Any channel will do: what is checked here is the domain's half of the name.
         SegmentName::new(name, "any")?;
         let directory = directory.into();
@@ -71,7 +71,7 @@ impl<V: Trust> Domain<V> {
     /// # }
     /// ```
     pub fn spsc<T>(&self, channel: &str) -> Spsc<T, V> {
-        Spsc::named(&self.directory, &self.name, channel)
+        Spsc::named(self.directory.clone(), &self.name, channel)
     }
 
     /// The domain's name.
@@ -81,6 +81,6 @@ impl<V: Trust> Domain<V> {
 
     /// Where the channels' files are.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.directory.path()
     }
 }

@@ -7,10 +7,10 @@ use anyhow::Context;
 use clap::Args;
 use hdrhistogram::Histogram;
 use strait::rkyv::{deserialize, rancor};
-use strait::{Domain, Receiver, RecvError};
+use strait::{Receiver, RecvError};
 
 use crate::book::Books;
-use crate::channels;
+use crate::channels::Market;
 use crate::clock::now_ns;
 use crate::event::{Event, control};
 use crate::feed::due_after_ns;
@@ -29,8 +29,8 @@ pub(crate) struct BookOptions {
 }
 
 /// Runs the whole book builder and prints its report.
-pub(crate) fn run(options: &BookOptions, domain: &Domain) -> anyhow::Result<()> {
-    let (mut events, mut expected) = channels::of_builder(domain)?;
+pub(crate) fn run(options: &BookOptions, market: &Market) -> anyhow::Result<()> {
+    let (mut events, mut expected) = market.join_as_builder()?;
     let mut day = ReceivedDay::new()?;
     while !day.is_over {
         let event = events
@@ -117,7 +117,8 @@ impl ReceivedDay {
             control::END => self.is_over = true,
             _ => {
                 if let Schedule { first, start_ns, rate: rate @ 1.., .. } = self.schedule {
-                    let due_ns = start_ns + due_after_ns(event.sequence.saturating_sub(first), rate);
+                    let due_ns =
+                        start_ns + due_after_ns(event.sequence.saturating_sub(first), rate);
                     self.latencies.saturating_record(received_ns.saturating_sub(due_ns));
                 }
                 self.received += 1;
@@ -188,6 +189,9 @@ fn by_stock(books: &Books) -> BTreeMap<u16, BookSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::day::Day;
+    use crate::itch;
+    use crate::reference::Reference;
 
     fn market(sequence: u64) -> Event {
         let mut message = [0; 19];
@@ -225,5 +229,34 @@ mod tests {
         assert_eq!(latencies.len(), 2);
         assert!(latencies.min() >= 890_000_000, "{}", latencies.min());
         assert!(latencies.max() >= 990_000_000, "{}", latencies.max());
+    }
+
+    #[test]
+    fn books_that_differ_from_those_expected_are_told() {
+        let mut bytes = Vec::new();
+        Day::new(5_000, 3).write_some(&mut bytes, usize::MAX);
+        let (mut books, mut reference) = (Books::new(), Reference::new());
+        for (sequence, message) in (0..).zip(itch::messages(&bytes)) {
+            books.apply(&Event::from_itch(sequence, message));
+            reference.read(message);
+        }
+        let domain = strait::Domain::open(&format!("test-{}", std::process::id())).unwrap();
+        let differences = |change: fn(&mut BookSummary)| {
+            let channel = || domain.spsc::<Expected>("expected").capacity(128).max_len(512);
+            let (mut sender, mut receiver) =
+                (channel().sender().unwrap(), channel().receiver().unwrap());
+            sender.send(&Expected::Day(reference.totals())).unwrap();
+            for mut book in reference.summaries() {
+                change(&mut book);
+                sender.send(&Expected::Book(book)).unwrap();
+            }
+            drop(sender);
+            compare(&books, &mut receiver).unwrap()
+        };
+        assert_eq!(differences(|_| {}), Vec::<String>::new());
+        assert_eq!(differences(|book| book.asks.shares += 1).len(), 64);
+        assert_eq!(differences(|book| book.bids.digest ^= u64::from(book.stock == 5)).len(), 1);
+        // A book under another number is one too many and one too few.
+        assert_eq!(differences(|book| book.stock += 1).len(), 65);
     }
 }

@@ -7,19 +7,24 @@
 //! ```
 
 use anyhow::Context;
-use strait::{Domain, Message, Receiver, Sender};
+use strait::{Domain, Message, Receiver, Segment, Sender, Spsc, Wait};
+use strait_ipc::segment::{Directory, SegmentName};
 
 use crate::event::Event;
 use crate::summary::Expected;
 
-/// Events on their way: 0.75 MiB, half a millisecond's worth of a fast feed.
-const EVENTS: u64 = 1 << 14;
+const EVENTS: &str = "events";
+const EXPECTED: &str = "expected";
+const READY: &str = "ready";
+
+/// Events on their way: 1 MiB of cells, half a millisecond's worth of a fast feed.
+const EVENTS_CAPACITY: u64 = 1 << 14;
 
 /// Expected books on their way.
-const BOOKS: u64 = 1 << 8;
+const EXPECTED_CAPACITY: u64 = 1 << 8;
 
 /// Room for one of them: a name, ten levels, and what belongs to them; or a count per type.
-const BOOK_BYTES: usize = 512;
+const EXPECTED_BYTES: usize = 512;
 
 /// "The book builder listens": from here on the feed's clock runs.
 #[derive(Clone, Copy, Debug, Message)]
@@ -28,20 +33,57 @@ struct Ready {
     process: u32,
 }
 
-/// The feed's ends. Returns when the book builder is ready.
-pub(crate) fn of_feed(domain: &Domain) -> anyhow::Result<(Sender<Event>, Sender<Expected>)> {
-    let events = domain.spsc("events").capacity(EVENTS).sender()?;
-    let expected = domain.spsc("expected").capacity(BOOKS).max_len(BOOK_BYTES).sender()?;
-    let mut ready: Receiver<Ready> = domain.spsc("ready").receiver()?;
-    ready.recv().context("the book builder left before it was ready")?;
-    Ok((events, expected))
+/// Where the parts meet.
+#[derive(Debug)]
+pub(crate) struct Market {
+    domain: Domain,
+    wait: Wait,
 }
 
-/// The book builder's ends.
-pub(crate) fn of_builder(domain: &Domain) -> anyhow::Result<(Receiver<Event>, Receiver<Expected>)> {
-    let events = domain.spsc("events").capacity(EVENTS).receiver()?;
-    let expected = domain.spsc("expected").capacity(BOOKS).max_len(BOOK_BYTES).receiver()?;
-    let mut ready: Sender<Ready> = domain.spsc("ready").sender()?;
-    ready.send(&Ready { process: std::process::id() }).context("the feed left at once")?;
-    Ok((events, expected))
+impl Market {
+    /// The market in the domain `name`. Its parts poll without pause if each has a core.
+    pub(crate) fn open(name: &str, cores: usize) -> anyhow::Result<Self> {
+        let wait = if cores > 1 { Wait::Spin } else { Wait::Yield };
+        Ok(Self { domain: Domain::open(name)?, wait })
+    }
+
+    /// The feed's ends. Returns when the book builder is ready.
+    pub(crate) fn join_as_feed(&self) -> anyhow::Result<(Sender<Event>, Sender<Expected>)> {
+        let (events, expected) = (self.events().sender()?, self.expected().sender()?);
+        let mut ready = self.ready().receiver()?;
+        ready.recv().context("the book builder left before it was ready")?;
+        Ok((events, expected))
+    }
+
+    /// The book builder's ends.
+    pub(crate) fn join_as_builder(&self) -> anyhow::Result<(Receiver<Event>, Receiver<Expected>)> {
+        let (events, expected) = (self.events().receiver()?, self.expected().receiver()?);
+        self.ready().sender()?.send(&Ready { process: std::process::id() })?;
+        Ok((events, expected))
+    }
+
+    /// Removes what parts that were killed have left behind.
+    pub(crate) fn remove(&self) -> anyhow::Result<()> {
+        let directory = Directory::from(self.domain.directory());
+        for channel in [EVENTS, EXPECTED, READY] {
+            Segment::remove(&directory, &SegmentName::new(self.domain.name(), channel)?)?;
+        }
+        Ok(())
+    }
+
+    fn events(&self) -> Spsc<Event> {
+        self.domain.spsc(EVENTS).capacity(EVENTS_CAPACITY).wait(self.wait)
+    }
+
+    fn expected(&self) -> Spsc<Expected> {
+        self.domain
+            .spsc(EXPECTED)
+            .capacity(EXPECTED_CAPACITY)
+            .max_len(EXPECTED_BYTES)
+            .wait(self.wait)
+    }
+
+    fn ready(&self) -> Spsc<Ready> {
+        self.domain.spsc(READY).wait(self.wait)
+    }
 }

@@ -11,14 +11,18 @@ pub(crate) fn now_ns() -> u64 {
     part(now.tv_sec) * 1_000_000_000 + part(now.tv_nsec)
 }
 
-/// Pins this thread to the `index`-th of the cores it may run on. Does nothing where there is only
-/// one, and nothing where the kernel refuses: a run without pinning is slower, not wrong.
-pub(crate) fn pin_to_core(index: usize) {
-    let Ok(allowed) = sched_getaffinity(None) else { return };
-    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect();
-    if let [_, _, ..] = cores[..] {
+/// The cores this process may run on, by number.
+pub(crate) fn cores() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).unwrap_or_default();
+    (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
+}
+
+/// Pins this process to the `index`-th of `cores`. Does nothing where the kernel refuses: a run
+/// without pinning is slower, not wrong.
+pub(crate) fn pin_to_core(cores: &[usize], index: usize) {
+    if let Some(&core) = cores.get(index % cores.len().max(1)) {
         let mut only = CpuSet::new();
-        only.set(cores[index % cores.len()]);
+        only.set(core);
         let _ = sched_setaffinity(None, &only);
     }
 }

@@ -3,12 +3,11 @@
 use std::hint;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use strait::{Domain, SendError, Sender};
+use strait::{SendError, Sender};
 
-use crate::channels;
+use crate::channels::Market;
 use crate::clock::now_ns;
 use crate::day::{self, Day};
 use crate::event::Event;
@@ -49,7 +48,7 @@ pub(crate) struct FeedOptions {
 }
 
 /// Runs the whole feed.
-pub(crate) fn run(options: &FeedOptions, domain: &Domain) -> anyhow::Result<()> {
+pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> {
     let mut input = match &options.itch {
         Some(path) => Input::open(path)?,
         None => Input::synthetic(Day::new(options.messages, options.seed)),
@@ -59,7 +58,7 @@ pub(crate) fn run(options: &FeedOptions, domain: &Domain) -> anyhow::Result<()> 
     // A bad file is told before anybody is connected.
     let mut more = input.load()?;
 
-    let (mut events, mut expected) = channels::of_feed(domain)?;
+    let (mut events, mut expected) = market.join_as_feed()?;
     let rate = options.rate.unwrap_or(0);
     let mut reference = Reference::new();
     let mut sent = 0;
@@ -72,8 +71,7 @@ pub(crate) fn run(options: &FeedOptions, domain: &Domain) -> anyhow::Result<()> 
             send_fast(&mut events, input.stretch(), first, &progress)
         } else {
             send_paced(&mut events, input.stretch(), first, start_ns, rate)
-        }
-        .with_context(|| format!("the day broke off after message {first}"))?;
+        }?;
         events.send(&Event::pause(sent))?;
 
         progress.phase("checking");

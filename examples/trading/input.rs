@@ -25,7 +25,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub(crate) enum InputError {
     /// The system refuses to open or read it.
     #[error(
-        "cannot read `{}` (at byte {offset}): {source}; name a readable file of ITCH 5.0 messages, \
+        "cannot read `{}` (at byte {offset}): {reason}; name a readable file of ITCH 5.0 messages, \
          plain or gzip, with --itch FILE, or leave the option out for a synthetic day",
         path.display()
     )]
@@ -35,11 +35,11 @@ pub(crate) enum InputError {
         /// How far it could be read.
         offset: u64,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It begins as a gzip file does and then is none.
     #[error(
-        "cannot decompress `{}` (after byte {offset} of its content): {source}; the gzip file is \
+        "cannot decompress `{}` (after byte {offset} of its content): {reason}; the gzip file is \
          damaged or cut short: test it with `gzip -t` and fetch it again",
         path.display()
     )]
@@ -49,7 +49,7 @@ pub(crate) enum InputError {
         /// How much was decompressed before.
         offset: u64,
         /// What the decoder says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// There is nothing in it.
     #[error(
@@ -64,7 +64,7 @@ pub(crate) enum InputError {
     /// It ends within a message.
     #[error(
         "`{}` ends in the middle of a message: {} at byte {offset} needs {needed} bytes with its \
-         length prefix, and {left} are left; the file was cut short: fetch it again",
+         length prefix, and only {left} of them are there; the file was cut short: fetch it again",
         path.display(),
         .kind.map_or("the message".to_owned(), |kind| format!("a message of type {}", itch::letter(kind)))
     )]
@@ -126,7 +126,7 @@ impl Input {
     }
 
     fn open_in_stretches(path: &Path, stretch_bytes: usize) -> Result<Self, InputError> {
-        let unreadable = |source| InputError::Unreadable { path: path.into(), offset: 0, source };
+        let unreadable = |reason| InputError::Unreadable { path: path.into(), offset: 0, reason };
         let mut file = File::open(path).map_err(unreadable)?;
         let mut magic = Vec::new();
         file.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
@@ -169,11 +169,11 @@ impl Input {
                 let offset = self.offset + self.buffer.len() as u64;
                 let at_end = match read {
                     Ok(read) => (read as u64) < room,
-                    Err(source) if *compressed => {
-                        return Err(InputError::Gzip { path: path.clone(), offset, source });
+                    Err(reason) if *compressed => {
+                        return Err(InputError::Gzip { path: path.clone(), offset, reason });
                     }
-                    Err(source) => {
-                        return Err(InputError::Unreadable { path: path.clone(), offset, source });
+                    Err(reason) => {
+                        return Err(InputError::Unreadable { path: path.clone(), offset, reason });
                     }
                 };
                 if offset == 0 {
@@ -193,12 +193,7 @@ impl Input {
 
 /// How many of the bytes are whole messages. At the end of the file all have to be, but for a
 /// last length of zero: the mark with which BinaryFILE ends a session.
-fn whole_messages(
-    path: &Path,
-    base: u64,
-    bytes: &[u8],
-    at_end: bool,
-) -> Result<usize, InputError> {
+fn whole_messages(path: &Path, base: u64, bytes: &[u8], at_end: bool) -> Result<usize, InputError> {
     let mut at = 0;
     while at < bytes.len() {
         let offset = base + at as u64;

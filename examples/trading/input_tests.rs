@@ -87,48 +87,48 @@ fn a_last_length_of_zero_ends_the_session() {
 #[test]
 fn a_file_cut_within_a_message() {
     let day = day();
-    assert_snapshot!(complaint(&day[..day.len() - 5]), @"");
-    assert_snapshot!(complaint(&day[..1]), @"");
+    assert_snapshot!(complaint(&day[..day.len() - 5]), @"`day.itch` ends in the middle of a message: a message of type `S` at byte 93987 needs 14 bytes with its length prefix, and only 9 of them are there; the file was cut short: fetch it again");
+    assert_snapshot!(complaint(&day[..1]), @"`day.itch` ends in the middle of a message: the message at byte 0 needs 3 bytes with its length prefix, and only 1 of them are there; the file was cut short: fetch it again");
 }
 
 #[test]
 fn an_unknown_type() {
     let mut day = day();
     day[2 + 14] = b'z';
-    assert_snapshot!(complaint(&day), @"");
+    assert_snapshot!(complaint(&day), @"`day.itch` is not ITCH 5.0 at byte 14: unknown message type `z`; expected are messages with a length of two bytes before each (BinaryFILE), plain or gzip: check where the file comes from, and fetch it again if it was good before");
 }
 
 #[test]
 fn a_length_that_is_not_that_of_the_type() {
     let mut day = day();
     day[1 + 14] = 13;
-    assert_snapshot!(complaint(&day), @"");
+    assert_snapshot!(complaint(&day), @"`day.itch` is not ITCH 5.0 at byte 14: the length prefix says 13 bytes, but a message of type `S` has 12; expected are messages with a length of two bytes before each (BinaryFILE), plain or gzip: check where the file comes from, and fetch it again if it was good before");
 }
 
 #[test]
 fn an_empty_file() {
-    assert_snapshot!(complaint(&[]), @"");
-    assert_snapshot!(complaint(&gzip(&[])), @"");
+    assert_snapshot!(complaint(&[]), @"`day.itch` is empty: there is no message at byte 0; it was probably not fetched completely: fetch it again");
+    assert_snapshot!(complaint(&gzip(&[])), @"`day.itch` is empty: there is no message at byte 0; it was probably not fetched completely: fetch it again");
 }
 
 #[test]
 fn garbage_that_is_no_gzip() {
-    assert_snapshot!(complaint(b"PK\x03\x04 this is another kind of archive"), @"");
+    assert_snapshot!(complaint(b"PK\x03\x04 this is another kind of archive"), @"`day.itch` is not ITCH 5.0 at byte 0: unknown message type 0x03; expected are messages with a length of two bytes before each (BinaryFILE), plain or gzip: check where the file comes from, and fetch it again if it was good before");
 }
 
 #[test]
 fn a_damaged_and_a_cut_gzip_file() {
     let whole = gzip(&day());
-    assert_snapshot!(complaint(&[&whole[..10], &[0xff; 90]].concat()), @"");
-    assert_snapshot!(complaint(&whole[..whole.len() - 3]), @"");
+    assert_snapshot!(complaint(&[&whole[..10], &[0xff; 90]].concat()), @"cannot decompress `day.itch` (after byte 0 of its content): corrupt deflate stream; the gzip file is damaged or cut short: test it with `gzip -t` and fetch it again");
+    assert_snapshot!(complaint(&whole[..whole.len() - 3]), @"cannot decompress `day.itch` (after byte 94001 of its content): unexpected end of file; the gzip file is damaged or cut short: test it with `gzip -t` and fetch it again");
 }
 
 #[test]
 fn files_that_cannot_be_read() {
     let directory = TempDir::new().unwrap();
     let missing = directory.path().join("missing.itch");
-    assert_snapshot!(complaint_about(read_path(&missing, 100)), @"");
+    assert_snapshot!(complaint_about(read_path(&missing, 100)), @"cannot read `missing.itch` (at byte 0): No such file or directory (os error 2); name a readable file of ITCH 5.0 messages, plain or gzip, with --itch FILE, or leave the option out for a synthetic day");
     let folder = directory.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
-    assert_snapshot!(complaint_about(read_path(&folder, 100)), @"");
+    assert_snapshot!(complaint_about(read_path(&folder, 100)), @"cannot read `folder` (at byte 0): Is a directory (os error 21); name a readable file of ITCH 5.0 messages, plain or gzip, with --itch FILE, or leave the option out for a synthetic day");
 }

@@ -40,9 +40,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-use strait::Domain;
 
 use crate::builder::BookOptions;
+use crate::channels::Market;
 use crate::feed::FeedOptions;
 
 /// Market data between two processes: a feed handler and a book builder
@@ -105,20 +105,22 @@ fn run(options: &Options) -> anyhow::Result<()> {
         let own = format!("trading-{}", std::process::id());
         return together::run(options.domain.as_ref().unwrap_or(&own));
     };
+    let cores = clock::cores();
+    let market = Market::open(options.domain.as_deref().unwrap_or("trading"), cores.len())?;
     if !options.no_pin {
-        clock::pin_to_core(part as usize);
+        clock::pin_to_core(&cores, part as usize);
     }
-    let domain = Domain::open(options.domain.as_deref().unwrap_or("trading"))?;
     match part {
-        Part::Feed => feed::run(&options.feed, &domain),
-        Part::Book => builder::run(&options.book, &domain),
+        Part::Feed => feed::run(&options.feed, &market),
+        Part::Book => builder::run(&options.book, &market),
     }
 }
 
 /// Lets the kernel end this process with its parent, even when the parent is killed.
 fn end_with(parent: u32) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::TERM))?;
-    let is_parent = |pid: rustix::process::Pid| u32::try_from(pid.as_raw_nonzero().get()) == Ok(parent);
+    let is_parent =
+        |pid: rustix::process::Pid| u32::try_from(pid.as_raw_nonzero().get()) == Ok(parent);
     if !getppid().is_some_and(is_parent) {
         anyhow::bail!("the process that started this one has ended");
     }

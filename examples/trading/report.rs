@@ -57,9 +57,9 @@ impl Report {
         writeln!(out, "{}", self.types_table())?;
         writeln!(
             out,
-            "{messages} messages in {:.3} s: {:.2} million a second",
+            "{messages} messages in {:.3} s: {:.0} a second",
             self.busy_ns as f64 / 1e9,
-            self.rate() / 1e6
+            self.rate()
         )?;
         writeln!(out, "lost {lost}, repeated {repeated}, torn {torn}\n")?;
         match &self.latencies {
@@ -77,11 +77,9 @@ impl Report {
                 self.totals.unknown_orders
             )?;
         }
-        let count = self.books.len();
-        match self.differences.len() {
-            0 => write!(out, "All {count} books are equal to the reference."),
-            n => write!(out, "{n} differences from the reference:\n{}", self.differences.join("\n")),
-        }
+        let (books, differences) = (self.books.len(), self.differences.len());
+        write!(out, "{books} books compared with the reference, {differences} differences")?;
+        self.differences.iter().try_for_each(|difference| write!(out, "\n{difference}"))
     }
 
     fn types_table(&self) -> Table {
@@ -95,7 +93,7 @@ impl Report {
     }
 
     fn books_table(&self) -> Table {
-        let header = ["stock", "bids", "depth", "best bid", "best ask", "depth", "asks"];
+        let header = ["stock", "levels", "shares", "best bid", "best ask", "shares", "levels"];
         let mut table = table(header, &[1, 2, 3, 5, 6]);
         for book in self.books.iter().take(BOOKS_SHOWN) {
             table.add_row([
@@ -158,7 +156,7 @@ impl Report {
 
 fn table<const N: usize>(header: [&str; N], right_aligned: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(header);
     for &index in right_aligned {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -192,4 +190,87 @@ fn book_json(book: &BookSummary) -> Value {
         })
     };
     json!({ "stock": book.symbol, "bid": side(&book.bids), "ask": side(&book.asks) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::Level;
+
+    fn report() -> Report {
+        let mut counts = [0; 256];
+        counts[usize::from(b'A')] = 3;
+        let bid = Level { price: 123_400, shares: 300 };
+        let book = BookSummary {
+            stock: 1,
+            symbol: "ALC".to_owned(),
+            bids: SideSummary::of([bid].into_iter()),
+            asks: SideSummary::default(),
+        };
+        Report {
+            messages: 3,
+            totals: Totals::new(&counts, 0, 1),
+            lost: 0,
+            repeated: 0,
+            torn: 0,
+            busy_ns: 1_500_000_000,
+            latencies: None,
+            books: vec![book],
+            differences: vec![],
+        }
+    }
+
+    #[test]
+    fn a_report_for_people() {
+        let mut report = report();
+        let mut latencies = Histogram::new(3).unwrap();
+        latencies.record_n(150, 99).unwrap();
+        latencies.record(2_000).unwrap();
+        report.latencies = Some(latencies);
+        insta::assert_snapshot!(report.text(), @r"
+        ┌─────────────────────────────┐
+        │ type               messages │
+        ╞═════════════════════════════╡
+        │ A      add order          3 │
+        └─────────────────────────────┘
+        3 messages in 1.500 s: 2 a second
+        lost 0, repeated 0, torn 0
+
+        ┌────────────────┐
+        │ latency     ns │
+        ╞════════════════╡
+        │ p50        150 │
+        │ p90        150 │
+        │ p99        150 │
+        │ p99.9     2000 │
+        │ p99.99    2000 │
+        │ max       2000 │
+        └────────────────┘
+
+        ┌──────────────────────────────────────────────────────────────────────┐
+        │ stock   levels   shares        best bid   best ask   shares   levels │
+        ╞══════════════════════════════════════════════════════════════════════╡
+        │ ALC          1      300   300 × 12.3400                   0        0 │
+        └──────────────────────────────────────────────────────────────────────┘
+        1 books compared with the reference, 0 differences
+        ");
+    }
+
+    #[test]
+    fn a_report_for_programs() {
+        insta::assert_snapshot!(report().json(), @r#"{"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"differences":[],"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"repeated":0,"torn":0,"unknown_orders":0}"#);
+    }
+
+    #[test]
+    fn anything_lost_repeated_torn_or_different_is_a_failure() {
+        assert!(report().verdict().is_ok());
+        for bad in [
+            Report { lost: 1, ..report() },
+            Report { repeated: 1, ..report() },
+            Report { torn: 1, ..report() },
+            Report { differences: vec!["here".to_owned()], ..report() },
+        ] {
+            assert!(bad.verdict().is_err(), "{bad:?}");
+        }
+    }
 }

@@ -1,13 +1,17 @@
-//! Both parts at once: this program starts itself twice, and neither copy outlives it.
+//! Both parts at once: this program starts itself twice, and neither copy outlives it. It survives an
+//! interrupt for long enough to remove the channels that its parts did not close.
 
 use std::env;
 use std::process::{self, Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
 use crate::Part;
+use crate::channels::Market;
 
 /// How long one part may go on when the other has failed: enough to notice it and to say so.
 const GRACE: Duration = Duration::from_millis(500);
@@ -17,9 +21,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Runs both parts with this program's own arguments, in the domain given. The book builder prints
 /// the report, and each part its own errors.
 pub(crate) fn run(domain: &str) -> anyhow::Result<()> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupt = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed))?;
+
+    let outcome = run_parts(domain, &interrupted);
+    if outcome.is_err() {
+        // The kernel takes some milliseconds to let go of the memory of a killed process.
+        let killed = Instant::now();
+        let market = Market::open(domain, 1)?;
+        while market.remove().is_err() && killed.elapsed() < GRACE {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+    outcome
+}
+
+fn run_parts(domain: &str, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let mut parts = [Running::start(Part::Book, domain)?, Running::start(Part::Feed, domain)?];
     let mut failure: Option<(String, Instant)> = None;
     loop {
+        if interrupted.load(Ordering::Relaxed) {
+            bail!("interrupted");
+        }
         let mut running = 0;
         for part in &mut parts {
             match part.process.try_wait()? {

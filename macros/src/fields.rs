@@ -52,7 +52,7 @@ pub(crate) fn text(input: &Input<'_>, archived: &TokenStream) -> TokenStream {
     quote! {{
         ::core::assert!(
             ::core::mem::align_of::<#archived>() <= #root::message::MAX_ALIGN,
-            ::core::concat!("`", #name, "` is aligned to more than 16 bytes, as a message may be"),
+            ::core::concat!("`", #name, "` is aligned to more than the 16 bytes a message may be"),
         );
         let mut text = #root::message::SchemaText::new();
         text.push(#name);
@@ -80,10 +80,8 @@ fn variant_fields(fields: &syn::Fields, input: &Input<'_>) -> TokenStream {
     quote! { text.push("{"); #(#fields)* text.push("}"); }
 }
 
-/// The type whose description stands for `ty`: itself, with [`SelfReference`] where it mentions
+/// The type whose description stands for `ty`: itself, with `SelfReference` where it mentions
 /// the type that is being derived.
-///
-/// [`SelfReference`]: ../strait_ipc/message/enum.SelfReference.html
 pub(crate) fn described(ty: &Type, input: &Input<'_>) -> Type {
     let mut ty = ty.clone();
     replace_self(&mut ty, &input.derive.ident, &input.root);

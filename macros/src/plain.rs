@@ -44,8 +44,8 @@ pub(crate) fn expand(input: &Input<'_>) -> Result<TokenStream> {
         const _: #root::message::SchemaText = <#name as #root::message::Schema>::TEXT;
 
         const _: fn() = || {
-            fn plain<T: #root::message::Plain>() {}
-            #(plain::<#types>();)*
+            fn __plain<__T: #root::message::Plain>() {}
+            #(__plain::<#types>();)*
         };
 
         #no_padding
@@ -80,37 +80,37 @@ pub(crate) fn expand(input: &Input<'_>) -> Result<TokenStream> {
         }
 
         #[automatically_derived]
-        impl<S: #root::rkyv::rancor::Fallible + ?::core::marker::Sized>
-            #root::rkyv::Serialize<S> for #name
+        impl<__S: #root::rkyv::rancor::Fallible + ?::core::marker::Sized>
+            #root::rkyv::Serialize<__S> for #name
         {
             #[inline]
-            fn serialize(&self, _: &mut S) -> ::core::result::Result<(), S::Error> {
+            fn serialize(&self, _: &mut __S) -> ::core::result::Result<(), __S::Error> {
                 ::core::result::Result::Ok(())
             }
         }
 
         #[automatically_derived]
-        impl<D: #root::rkyv::rancor::Fallible + ?::core::marker::Sized>
-            #root::rkyv::Deserialize<#name, D> for #name
+        impl<__D: #root::rkyv::rancor::Fallible + ?::core::marker::Sized>
+            #root::rkyv::Deserialize<#name, __D> for #name
         {
             #[inline]
-            fn deserialize(&self, _: &mut D) -> ::core::result::Result<Self, D::Error> {
+            fn deserialize(&self, _: &mut __D) -> ::core::result::Result<Self, __D::Error> {
                 ::core::result::Result::Ok(*self)
             }
         }
 
         #[automatically_derived]
         // SAFETY: all fields are checked; an enum's value is compared with its discriminants.
-        unsafe impl<C> #root::rkyv::bytecheck::CheckBytes<C> for #name
+        unsafe impl<__C> #root::rkyv::bytecheck::CheckBytes<__C> for #name
         where
-            C: #root::rkyv::rancor::Fallible + ?::core::marker::Sized,
-            C::Error: #root::rkyv::rancor::Source,
+            __C: #root::rkyv::rancor::Fallible + ?::core::marker::Sized,
+            __C::Error: #root::rkyv::rancor::Source,
         {
             #[inline]
             unsafe fn check_bytes(
                 value: *const Self,
-                context: &mut C,
-            ) -> ::core::result::Result<(), C::Error> {
+                context: &mut __C,
+            ) -> ::core::result::Result<(), __C::Error> {
                 #check
             }
         }
@@ -132,7 +132,7 @@ fn check(input: &Input<'_>) -> TokenStream {
                 if #(found == #name::#variants as #integer)||* {
                     return ::core::result::Result::Ok(());
                 }
-                ::core::result::Result::Err(<C::Error as #root::rkyv::rancor::Source>::new(
+                ::core::result::Result::Err(<__C::Error as #root::rkyv::rancor::Source>::new(
                     #root::rkyv::bytecheck::InvalidEnumDiscriminantError {
                         enum_name: ::core::stringify!(#name),
                         invalid_discriminant: found,
@@ -152,7 +152,7 @@ fn check(input: &Input<'_>) -> TokenStream {
                     // SAFETY: the caller gives an aligned pointer to initialised bytes, of which
                     // the field is a part.
                     unsafe {
-                        <#types as #root::rkyv::bytecheck::CheckBytes<C>>::check_bytes(
+                        <#types as #root::rkyv::bytecheck::CheckBytes<__C>>::check_bytes(
                             field, context,
                         )?;
                     }

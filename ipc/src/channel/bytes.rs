@@ -341,13 +341,15 @@ impl BytesReceiver {
         if self.link.forked() {
             return Err(RecvError::Forked);
         }
-        match self.consumer.poll() {
-            Poll::Ready(position) => Ok(position),
-            _ => self.wait(timeout),
+        for _ in 0..self.link.wait.eager_polls() {
+            if let Poll::Ready(position) = self.consumer.poll() {
+                return Ok(position);
+            }
         }
+        self.wait(timeout)
     }
 
-    #[inline(never)]
+    #[cold]
     fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
         let Self { consumer, link, .. } = self;
         let poll = || match consumer.poll() {

@@ -76,6 +76,15 @@ pub enum OpenError {
         /// The message type.
         message: String,
     },
+    /// The channel has no name by which the other side could find it.
+    #[error(
+        "channel `{channel}` has no name that another process could open: make its `segment()` and \
+         hand that over, or take both sides with `pair()`"
+    )]
+    Unnamed {
+        /// What it is called in errors.
+        channel: String,
+    },
     /// The segment holds no such channel, or more than one.
     #[error("the segment holds {0} channels where one was expected: name the channel")]
     ChannelCount(usize),
@@ -121,14 +130,13 @@ fn described(difference: Option<&Difference>) -> String {
 pub struct Gone {
     /// The channel.
     pub channel: String,
-    /// Who held the other side last; `None` if it did not live to say.
-    pub holder: Option<Holder>,
+    /// Who held the other side last.
+    pub holder: Holder,
 }
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the peer on `{}`", self.channel)?;
-        self.holder.as_ref().map_or(Ok(()), |holder| write!(f, " ({holder})"))
+        write!(f, "the peer on `{}` ({})", self.channel, self.holder)
     }
 }
 

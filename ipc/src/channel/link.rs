@@ -43,10 +43,8 @@ impl Link {
         wait: Wait,
         slice: WaitSlice,
     ) -> Result<Self, AttachError> {
-        let count = segment.endpoint_count();
-        let peer = PeerView::new(Arc::clone(&segment), peer)
-            .ok_or(AttachError::NoSuchSlot { slot: peer, count })?;
-        let guard = endpoint.guard();
+        let guard = segment.guard();
+        let peer = PeerView::new(&segment, peer)?;
         let tie = Some(Tie { _endpoint: endpoint, peer, segment });
         Ok(Self { guard, tie, channel, wait, slice })
     }
@@ -66,7 +64,7 @@ impl Link {
 
     #[cold]
     pub(super) fn gone(&self) -> Box<Gone> {
-        let holder = self.tie.as_ref().and_then(|tie| tie.peer.details());
+        let holder = self.tie.as_ref().map(|tie| tie.peer.details()).unwrap_or_default();
         Box::new(Gone { channel: self.channel.clone(), holder })
     }
 

@@ -12,10 +12,10 @@ use crate::message::{Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
-    ChannelInfo, ChannelSpec, Discipline, NameError, Options, Segment, SegmentName, SegmentSpec,
+    ChannelInfo, ChannelSpec, Directory, Discipline, MapOptions, NameError, Segment, SegmentName,
+    SegmentSpec,
 };
 use std::marker::PhantomData;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::environment::WaitSlice;
@@ -55,14 +55,15 @@ pub struct Spsc<T, V = Checked> {
     on_full: OnFull,
     wait: Wait,
     slice: WaitSlice,
-    options: Options,
+    map: MapOptions,
     of: PhantomData<fn() -> (T, V)>,
 }
 
 /// Where the channel is.
 #[derive(Clone, Debug)]
 enum Place {
-    Named(Result<SegmentName, NameError>),
+    Named(Directory, Result<SegmentName, NameError>),
+    Unnamed(String),
     Given(Arc<Segment>),
 }
 
@@ -86,13 +87,17 @@ struct Content<'a> {
 
 impl<T, V: Trust> Spsc<T, V> {
     /// The channel `channel` of `domain`, a file in `directory`.
-    pub fn named(directory: &Path, domain: &str, channel: &str) -> Self {
-        let mut named = Self::at(Place::Named(SegmentName::new(domain, channel)));
-        directory.clone_into(&mut named.options.directory);
-        named
+    pub fn named(directory: Directory, domain: &str, channel: &str) -> Self {
+        Self::at(Place::Named(directory, SegmentName::new(domain, channel)))
     }
 
-    /// The only channel of `segment`: one from a descriptor, see [`Spsc::in_memory`].
+    /// A channel without a name, for [`segment`](Spsc::segment) and [`pair`](Spsc::pair). `label` is
+    /// what errors call it.
+    pub fn unnamed(label: &str) -> Self {
+        Self::at(Place::Unnamed(label.to_owned()))
+    }
+
+    /// The only channel of `segment`, which came by [`segment`](Spsc::segment) or by descriptor.
     pub fn given(segment: Arc<Segment>) -> Self {
         Self::at(Place::Given(segment))
     }
@@ -106,7 +111,7 @@ impl<T, V: Trust> Spsc<T, V> {
             on_full: OnFull::default(),
             wait: Wait::default(),
             slice: WaitSlice::default(),
-            options: Options::default(),
+            map: MapOptions::default(),
             of: PhantomData,
         }
     }
@@ -151,20 +156,21 @@ impl<T, V: Trust> Spsc<T, V> {
 
     /// Whether to touch every page at opening, so that none faults later (default: yes).
     pub fn prefault(mut self, yes: bool) -> Self {
-        self.options.prefault = yes;
+        self.map.prefault = yes;
         self
     }
 
     /// Whether to lock the pages in memory (default: no).
     pub fn mlock(mut self, yes: bool) -> Self {
-        self.options.lock_memory = yes;
+        self.map.mlock = yes;
         self
     }
 
     fn label(&self) -> String {
         match &self.place {
-            Place::Named(Ok(name)) => name.channel().to_owned(),
-            Place::Named(Err(_)) => String::new(),
+            Place::Named(_, Ok(name)) => name.channel().to_owned(),
+            Place::Named(_, Err(_)) => String::new(),
+            Place::Unnamed(label) => label.clone(),
             Place::Given(segment) => {
                 segment.channels().first().map(|info| info.label().to_owned()).unwrap_or_default()
             }
@@ -189,12 +195,12 @@ impl<T, V: Trust> Spsc<T, V> {
         let geometry = self.geometry(content)?;
         match &self.place {
             Place::Given(segment) => Ok(Arc::clone(segment)),
-            Place::Named(name) => {
+            Place::Unnamed(label) => Err(OpenError::Unnamed { channel: label.clone() }),
+            Place::Named(directory, name) => {
                 let name = name.as_ref().map_err(NameError::clone)?;
                 let channels = [spec(name.channel(), geometry, content)];
                 let spec = SegmentSpec { channels: &channels };
-                let (segment, _) = Segment::open_or_create(name, &spec, &self.options)?;
-                Ok(Arc::new(segment))
+                Ok(Arc::new(Segment::open_or_create(directory, name, &spec, self.map)?))
             }
         }
     }
@@ -272,9 +278,10 @@ impl<T, V: Trust> Spsc<T, V> {
         }
     }
 
-    fn make_in_memory(&self, label: &str, content: &Content<'_>) -> Result<Segment, OpenError> {
-        let channels = [spec(label, self.geometry(content)?, content)];
-        Ok(Segment::create_in_memory(&SegmentSpec { channels: &channels }, &self.options)?)
+    fn make_segment(&self, content: &Content<'_>) -> Result<Segment, OpenError> {
+        let label = self.label();
+        let channels = [spec(&label, self.geometry(content)?, content)];
+        Ok(Segment::in_memory(&SegmentSpec { channels: &channels }, self.map)?)
     }
 }
 
@@ -332,8 +339,20 @@ impl<T: Message, V: Trust> Spsc<T, V> {
     /// # Errors
     ///
     /// The geometry is refused, or there is no memory.
-    pub fn in_memory(self, label: &str) -> Result<Segment, OpenError> {
-        self.make_in_memory(label, &Self::content())
+    pub fn segment(self) -> Result<Segment, OpenError> {
+        self.make_segment(&Self::content())
+    }
+
+    /// Both sides at once, in a segment without a name: for two threads of this process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`segment`](Spsc::segment).
+    pub fn pair(self) -> Result<(Sender<T>, Receiver<T, V>), OpenError> {
+        let content = Self::content();
+        let both = Self { place: Place::Given(Arc::new(self.make_segment(&content)?)), ..self };
+        let sender = Sender::new(both.open_sender(&content)?);
+        Ok((sender, Receiver::new(both.open_receiver(&content)?)))
     }
 }
 
@@ -373,12 +392,13 @@ impl<V: Trust> Spsc<Bytes, V> {
         self.open_receiver(&self.content())
     }
 
-    /// Makes a segment without a name that holds this one channel; see [`Spsc::in_memory`].
+    /// Makes a segment without a name that holds this one channel, to hand to another process by
+    /// its [`descriptor`](Segment::descriptor).
     ///
     /// # Errors
     ///
     /// The geometry is refused, or there is no memory.
-    pub fn in_memory(self, label: &str) -> Result<Segment, OpenError> {
-        self.make_in_memory(label, &self.content())
+    pub fn segment(self) -> Result<Segment, OpenError> {
+        self.make_segment(&self.content())
     }
 }

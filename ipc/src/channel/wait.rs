@@ -34,6 +34,16 @@ impl Wait {
         }
     }
 
+    /// Polls made where the caller stands, before [`wait_until`] is entered: a message that is about
+    /// to arrive finds its receiver in the shortest of loops.
+    #[inline(always)]
+    pub(super) fn eager_polls(self) -> u32 {
+        match self {
+            Wait::Spin => 2048,
+            Wait::Pause | Wait::Yield => 1,
+        }
+    }
+
     #[inline(always)]
     fn breathe(self) {
         match self {

@@ -38,9 +38,10 @@ use crate::segment::layout::{
     MAX_PROGRAM_BYTES, endpoint_byte,
 };
 use crate::system::mapping::Mapping;
-use crate::system::{file, fork, lock, process};
+use crate::system::{file, lock, process};
 use std::fmt;
 use std::io;
+use std::time::Duration;
 use strait_pools::placement::MappedOne;
 use strait_pools::sync::{
     Ordering::{Acquire, Relaxed, Release},
@@ -89,7 +90,6 @@ pub struct Endpoint {
     slot: MappedOne<EndpointSlot>,
     predecessor: Predecessor,
     epoch: u64,
-    guard: fork::Guard,
     /// The slot's page, and with it the lock.
     mapping: Mapping,
 }
@@ -97,7 +97,9 @@ pub struct Endpoint {
 impl Endpoint {
     /// Takes endpoint `slot` of the segment, in this role.
     ///
-    /// Fails with [`AttachError::Held`] if another process, or this one, has it.
+    /// Fails with [`AttachError::Held`] if another process, or this one, has it. A lock without a
+    /// live entry is waited for, 100 ms at most: its holder is just signing or leaving, or it is
+    /// kept for a moment by a child that another thread spawned and that has not called `exec` yet.
     pub fn attach(segment: &Segment, slot: u32, role: Role) -> Result<Self, AttachError> {
         if segment.guard().forked() {
             return Err(AttachError::Forked);
@@ -106,10 +108,15 @@ impl Endpoint {
             segment.slot_offset(slot).ok_or_else(|| AttachError::no_such_slot(segment, slot))?;
         let failed = |action| move |source: io::Error| AttachError::System { action, source };
         let own = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
-        if !lock::try_lock(&own, endpoint_byte(slot), lock::Mode::Exclusive)
+        let mut patience = 100;
+        while !lock::try_lock(&own, endpoint_byte(slot), lock::Mode::Exclusive)
             .map_err(failed("lock the endpoint"))?
         {
-            return Err(AttachError::held(segment, slot, role));
+            if patience == 0 || peer::is_signed(segment, slot) {
+                return Err(AttachError::held(segment, slot, role));
+            }
+            patience -= 1;
+            std::thread::sleep(Duration::from_millis(1));
         }
         // The page that holds the slot; the descriptor is closed on return.
         let page = rustix::param::page_size();
@@ -126,7 +133,7 @@ impl Endpoint {
             source: io::ErrorKind::InvalidData.into(),
         })?;
         let (predecessor, epoch) = sign(&slot, role);
-        Ok(Self { slot, predecessor, epoch, guard: mapping.guard(), mapping })
+        Ok(Self { slot, predecessor, epoch, mapping })
     }
 
     /// Who had this side before.
@@ -143,7 +150,7 @@ impl Endpoint {
     /// One load of local memory.
     #[inline]
     pub fn forked(&self) -> bool {
-        self.guard.forked()
+        self.mapping.guard().forked()
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::{AttachError, Holder};
 use crate::segment::Segment;
 use crate::segment::kernel::program_text;
 use crate::segment::layout::{
-    ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot, MAX_PROGRAM_BYTES,
+    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot, MAX_PROGRAM_BYTES,
     endpoint_byte,
 };
 use crate::system::{lock, process};
@@ -106,6 +106,14 @@ impl Liveness for PeerView {
             changed => changed,
         }
     }
+}
+
+/// Whether the entry says that somebody is attached.
+pub(super) fn is_signed(segment: &Segment, slot: u32) -> bool {
+    // SAFETY: used only in this function, while the segment is borrowed.
+    let entry = unsafe { segment.slot(slot) };
+    // Pairs with `endpoint.attach`.
+    entry.is_some_and(|entry| entry.state.load(Acquire.at("endpoint.glance")) == ENDPOINT_ACTIVE)
 }
 
 /// The entry, unless its holder is still filling it in.

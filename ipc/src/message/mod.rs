@@ -55,6 +55,11 @@ pub type Checking<'a> = LowValidator<'a, Failure>;
 ///
 /// Implemented for whatever has a [`Schema`] and rkyv's traits: derive it with
 /// `#[derive(Message)]`. Numbers, strings, vectors and arrays of messages are messages too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    note = "a plain message is `repr(C)` and derives `Clone`, `Copy` and `Message`; any other \
+            derives `rkyv::Archive`, `rkyv::Serialize` and `Message`"
+)]
 pub trait Message:
     Schema
     + Archive<Archived: for<'a> CheckBytes<Checking<'a>>>

@@ -128,8 +128,12 @@ impl Contents {
             }
         }
         let total_bytes = header.u64(offset_of!(Header, total_bytes));
-        if total_bytes != file_bytes || total_bytes > MAX_SEGMENT_BYTES {
-            let expected = format!("{total_bytes} bytes (at most {MAX_SEGMENT_BYTES})");
+        if total_bytes != file_bytes {
+            let expected = format!("{total_bytes} bytes, as its header says");
+            return Err(Fault::damaged("file size", expected, file_bytes));
+        }
+        if total_bytes > MAX_SEGMENT_BYTES {
+            let expected = format!("at most {MAX_SEGMENT_BYTES} bytes");
             return Err(Fault::damaged("file size", expected, file_bytes));
         }
         let instance = header.u128(offset_of!(Header, instance));

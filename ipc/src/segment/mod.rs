@@ -161,7 +161,9 @@ impl Segment {
         let seals = fcntl_get_seals(&descriptor)
             .map_err(|error| SegmentError::Unsealed { found: error.to_string() })?;
         if !seals.contains(SealFlags::SHRINK) {
-            return Err(SegmentError::Unsealed { found: format!("{seals:?}") });
+            let names: Vec<&str> = seals.iter_names().map(|(name, _)| name).collect();
+            let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(SegmentError::Unsealed { found });
         }
         let received = File::from(descriptor);
         kernel::check_owner(&received, &path)?;
@@ -284,6 +286,9 @@ impl Segment {
 
     /// Ends this use of the segment, and removes it if that was the last use and `may_go` agrees
     /// (for example because every message was read). Nobody can open it while `may_go` looks.
+    ///
+    /// [`Removal::InUse`] may also mean a child that another thread is just spawning: until its
+    /// `exec` it has this process's descriptors. The segment then waits for the next to close it.
     pub fn close(self, may_go: impl FnOnce(&Segment) -> bool) -> Result<Removal, SegmentError> {
         if self.guard().forked() || !self.named {
             return Ok(Removal::Absent);

@@ -73,6 +73,7 @@ impl Mapping {
     }
 
     /// The guard that tells whether this process is a child to which the mapping does not belong.
+    #[inline]
     pub fn guard(&self) -> Guard {
         self.guard
     }

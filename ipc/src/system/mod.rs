@@ -9,7 +9,10 @@
 //! | [`process`] | what a process is called and whether it is paused |
 //!
 //! Everything here is Linux, and nothing above it makes a system call of its own, except for
-//! looking at a file's metadata. `/proc` must be mounted.
+//! looking at a file's metadata.
+//!
+//! `/proc` must be mounted, and `/proc/self/fd` this process's own: one that gave up privileges
+//! without calling `exec` has to make itself dumpable again (`prctl(PR_SET_DUMPABLE, 1)`).
 
 pub mod file;
 pub mod fork;

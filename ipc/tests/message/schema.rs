@@ -59,19 +59,19 @@ macro_rules! changed {
             #[derive(Clone, Copy, strait_macros::Message)]
             #[message(crate = strait_ipc)]
             #[repr(C)]
-            $($definition)*
+            pub(crate) struct $($definition)*
         }
     };
 }
 
-changed! { base, pub struct Tick { pub price: f64, pub size: u64 } }
-changed! { same, pub struct Tick { pub price: f64, pub size: u64 } }
-changed! { renamed, pub struct Tock { pub price: f64, pub size: u64 } }
-changed! { renamed_field, pub struct Tick { pub px: f64, pub size: u64 } }
-changed! { retyped, pub struct Tick { pub price: f64, pub size: i64 } }
-changed! { reordered, pub struct Tick { pub size: u64, pub price: f64 } }
-changed! { shorter, pub struct Tick { pub price: f64 } }
-changed! { longer, pub struct Tick { pub price: f64, pub size: u64, pub extra: u64 } }
+changed! { base, Tick { price: f64, size: u64 } }
+changed! { same, Tick { price: f64, size: u64 } }
+changed! { renamed, Tock { price: f64, size: u64 } }
+changed! { renamed_field, Tick { px: f64, size: u64 } }
+changed! { retyped, Tick { price: f64, size: i64 } }
+changed! { reordered, Tick { size: u64, price: f64 } }
+changed! { shorter, Tick { price: f64 } }
+changed! { longer, Tick { price: f64, size: u64, extra: u64 } }
 
 #[test]
 fn each_change_has_another_fingerprint() {

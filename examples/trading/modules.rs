@@ -1,0 +1,17 @@
+//! Runs the unit tests that stand in the example's modules: `cargo test --test trading_modules`.
+
+// Much is used by the program alone.
+#![allow(dead_code)]
+
+mod book;
+mod builder;
+mod channels;
+mod clock;
+mod day;
+mod event;
+mod feed;
+mod input;
+mod itch;
+mod reference;
+mod report;
+mod summary;

@@ -1,0 +1,262 @@
+//! Endpoints: one holder at a time, and the truth about it when it is killed, paused or forked.
+
+mod segment_support;
+
+use segment_support::{Helper, Place, eventually, job, name, open_or_create, tell, wait_for_parent};
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use strait_ipc::endpoint::{AttachError, Condition, Endpoint, PeerView, Predecessor, Role};
+use strait_ipc::segment::layout::endpoint_byte;
+use strait_ipc::segment::{MapOptions, Segment};
+use strait_ipc::system::{lock, process};
+use strait_pools::environment::{Liveness, Peer};
+
+fn producer(segment: &Segment) -> Result<Endpoint, AttachError> {
+    let slot = segment.channel(0).unwrap().producer_endpoint();
+    Endpoint::attach(segment, slot, Role::Producer)
+}
+
+fn view(segment: &Arc<Segment>) -> PeerView {
+    PeerView::new(segment, segment.channel(0).unwrap().producer_endpoint()).unwrap()
+}
+
+/// A segment in which a child holds the producer's side.
+fn held(what: &str) -> (Place, Arc<Segment>, Helper) {
+    let place = Place::new();
+    let segment = Arc::new(place.open_or_create());
+    let mut holder = Helper::spawn(what, &place.directory);
+    assert_eq!(holder.hear(), "attached");
+    (place, segment, holder)
+}
+
+/// What child processes do; nothing when run as a test.
+#[test]
+fn helper() {
+    let Some((what, directory)) = job() else { return };
+    let segment = open_or_create(&directory);
+    let endpoint = producer(&segment).unwrap();
+    match what.as_str() {
+        "hold" => {
+            tell("attached");
+            wait_for_parent();
+        }
+        "fork" => {
+            // SAFETY: the test harness's other thread only waits; the child ends by `_exit`.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // Until it is killed; not for ever, in case nobody does.
+                std::thread::sleep(2 * segment_support::HANG);
+                // SAFETY: ends the child at once.
+                unsafe { libc::_exit(0) };
+            }
+            tell("attached");
+            tell(&child.to_string());
+            wait_for_parent();
+        }
+        "use in a child" => {
+            // SAFETY: as above.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let code = in_a_forked_child(segment, endpoint, &directory);
+                // SAFETY: ends the child at once.
+                unsafe { libc::_exit(code) };
+            }
+            let mut status = 0;
+            // SAFETY: `child` is our child, and `status` is ours to write.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            tell(&format!("{}", libc::WEXITSTATUS(status)));
+            wait_for_parent();
+        }
+        other => panic!("no such job: {other}"),
+    }
+}
+
+/// What a forked child finds in its hands; 0 if that is right, else which check failed.
+fn in_a_forked_child(
+    segment: Segment,
+    endpoint: Endpoint,
+    directory: &strait_ipc::segment::Directory,
+) -> i32 {
+    if !endpoint.forked() || !segment.guard().forked() {
+        return 1;
+    }
+    if !matches!(producer(&segment), Err(AttachError::Forked)) {
+        return 2;
+    }
+    let segment = Arc::new(segment);
+    if !matches!(PeerView::new(&segment, 0), Err(AttachError::Forked)) {
+        return 3;
+    }
+    drop(endpoint);
+    drop(segment);
+    // What it opens itself is its own, and the parent's side is still the parent's.
+    let Ok(own) = Segment::open(directory, &name(), MapOptions::default()) else { return 4 };
+    if own.guard().forked() || !matches!(producer(&own), Err(AttachError::Held { .. })) {
+        return 5;
+    }
+    let slot = own.channel(0).unwrap().consumer_endpoint();
+    match Endpoint::attach(&own, slot, Role::Consumer) {
+        Ok(endpoint) if !endpoint.forked() => 0,
+        _ => 6,
+    }
+}
+
+#[test]
+fn a_side_is_held_by_one() {
+    let (_place, segment, holder) = held("hold");
+    let error = producer(&segment).unwrap_err();
+    let AttachError::Held { channel, role, holder: Some(found) } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((channel.as_str(), *role, found.pid), ("orders", Role::Producer, holder.pid()));
+    let program: String = process::program_name().chars().take(32).collect();
+    assert_eq!(found.program, program);
+    let text = error.to_string().replace(&format!("{} {program}", found.pid), "[pid] [program]");
+    let (text, time) = text.split_once(", since ").unwrap();
+    assert_eq!(text, "`orders` already has a producer: pid [pid] [program]");
+    let digits: String =
+        time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert!(["00:00:00 UTC", "0000-00-00 00:00:00 UTC"].contains(&digits.as_str()), "{time}");
+    let now = process::unix_nanoseconds();
+    assert!(found.since_unix_ns <= now && now - found.since_unix_ns < 60_000_000_000);
+}
+
+#[test]
+fn one_process_cannot_take_a_side_twice_either() {
+    let place = Place::new();
+    let (first, second) = (place.open_or_create(), place.open_or_create());
+    let held = producer(&first).unwrap();
+    assert!(matches!(producer(&first), Err(AttachError::Held { .. })));
+    assert!(matches!(producer(&second), Err(AttachError::Held { .. })));
+    let other = first.channel(0).unwrap().consumer_endpoint();
+    Endpoint::attach(&second, other, Role::Consumer).unwrap();
+    drop(held);
+    producer(&second).unwrap();
+}
+
+#[test]
+fn whoever_is_attaching_has_no_name_yet() {
+    let place = Place::new();
+    let segment = place.open_or_create();
+    let attaching = File::options().read(true).write(true).open(segment.path()).unwrap();
+    let slot = segment.channel(0).unwrap().producer_endpoint();
+    assert!(lock::try_lock(&attaching, endpoint_byte(slot), lock::Mode::Exclusive).unwrap());
+    let error = producer(&segment).unwrap_err();
+    insta::assert_snapshot!(error, @"`orders` already has a producer: a process that is attaching just now");
+}
+
+#[test]
+fn an_endpoint_that_does_not_exist_is_an_error() {
+    let place = Place::new();
+    let segment = Arc::new(place.open_or_create());
+    let error = Endpoint::attach(&segment, 2, Role::Consumer).unwrap_err();
+    insta::assert_snapshot!(error, @"there is no endpoint 2: the segment has 2, counted from 0");
+    assert!(PeerView::new(&segment, u32::MAX).is_err());
+}
+
+#[test]
+fn leaving_in_good_order_is_seen() {
+    let place = Place::new();
+    let segment = Arc::new(place.open_or_create());
+    let peer = view(&segment);
+    assert_eq!((peer.glance(), peer.probe()), (Peer::Absent, Peer::Absent));
+    let first = producer(&segment).unwrap();
+    assert_eq!((first.predecessor(), first.epoch()), (Predecessor::None, 1));
+    assert_eq!((peer.glance(), peer.probe()), (Peer::Alive, Peer::Alive));
+    assert_eq!(peer.details().pid, std::process::id());
+    drop(first);
+    assert_eq!((peer.glance(), peer.probe()), (Peer::Closed, Peer::Closed));
+    let second = producer(&segment).unwrap();
+    assert_eq!((second.predecessor(), second.epoch()), (Predecessor::Closed, 2));
+}
+
+#[test]
+fn an_endpoint_outlives_the_segment_value_it_came_from() {
+    let place = Place::new();
+    let segment = place.open_or_create();
+    let endpoint = producer(&segment).unwrap();
+    drop(segment);
+    let segment = place.open_or_create();
+    assert!(matches!(producer(&segment), Err(AttachError::Held { .. })));
+    drop(endpoint);
+    assert_eq!(producer(&segment).unwrap().predecessor(), Predecessor::Closed);
+}
+
+#[test]
+fn a_killed_holder_is_dead_and_its_side_free() {
+    let (_place, segment, mut holder) = held("hold");
+    let (peer, pid) = (view(&segment), holder.pid());
+    assert_eq!(peer.condition(), Condition::Alive);
+    holder.signal(libc::SIGKILL);
+    eventually("the lock's release", || peer.probe() == Peer::Died);
+    assert_eq!(peer.glance(), Peer::Alive, "memory alone cannot tell");
+    assert_eq!(peer.condition(), Condition::Died);
+    assert_eq!(peer.details().pid, pid);
+    let successor = producer(&segment).unwrap();
+    assert_eq!(successor.predecessor(), Predecessor::Died { pid });
+    assert_eq!((successor.epoch(), peer.probe()), (2, Peer::Alive));
+    holder.wait();
+}
+
+#[test]
+fn a_paused_holder_keeps_its_side() {
+    let (_place, segment, holder) = held("hold");
+    let peer = view(&segment);
+    holder.signal(libc::SIGSTOP);
+    eventually("the pause", || peer.condition() == Condition::Paused);
+    assert_eq!(peer.probe(), Peer::Alive);
+    assert!(matches!(producer(&segment), Err(AttachError::Held { .. })));
+    holder.signal(libc::SIGCONT);
+    eventually("its end", || peer.condition() == Condition::Alive);
+}
+
+#[test]
+fn a_forked_child_has_neither_side_nor_segment_and_its_end_takes_nothing() {
+    let place = Place::new();
+    let segment = Arc::new(place.open_or_create());
+    let mut parent = Helper::spawn("use in a child", &place.directory);
+    assert_eq!(parent.hear(), "0", "which check in `in_a_forked_child` failed");
+    // The child is gone; its parent still holds the side.
+    let peer = view(&segment);
+    assert_eq!(peer.probe(), Peer::Alive);
+    assert!(matches!(producer(&segment), Err(AttachError::Held { .. })));
+    parent.go_on();
+    parent.wait();
+    assert_eq!(peer.probe(), Peer::Closed);
+}
+
+#[test]
+fn a_forked_child_does_not_keep_a_dead_parent_s_side() {
+    let (_place, segment, mut parent) = held("fork");
+    let child: i32 = parent.hear().parse().unwrap();
+    let peer = view(&segment);
+    assert_eq!(peer.probe(), Peer::Alive);
+    parent.kill();
+    eventually("the lock's release", || peer.probe() == Peer::Died);
+    // SAFETY: the process our child left behind; signal 0 only asks whether it exists.
+    assert_eq!(unsafe { libc::kill(child, 0) }, 0, "the child must outlive the check");
+    producer(&segment).unwrap();
+    // SAFETY: as above; it sleeps until it is killed.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+}
+
+#[test]
+fn nobody_who_closes_is_ever_taken_for_dead() {
+    let place = Place::new();
+    let segment = Arc::new(place.open_or_create());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let segment = place.open_or_create();
+            for _ in 0..3000 {
+                drop(producer(&segment).unwrap());
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let peer = view(&segment);
+        while !done.load(Ordering::Relaxed) {
+            assert_ne!(peer.probe(), Peer::Died);
+        }
+    });
+}
