@@ -8,7 +8,7 @@
 //! slice would promise the compiler otherwise.
 
 use super::error::{RecvError, SendError};
-use super::link::{Cells, Link};
+use super::link::{Cell, Cells, Link};
 use super::open::OnFull;
 use super::wait::{Stopped, wait_until};
 use crate::message::WriteError;
@@ -156,17 +156,11 @@ impl BytesSender {
         })
     }
 
-    /// The address of the body `ahead` messages from now, and its length.
+    /// The cell of the message `ahead` messages from now, and the room in it.
     #[inline(always)]
-    pub(super) fn body(&self, ahead: u64) -> (*mut u8, usize) {
+    pub(super) fn cell(&self, ahead: u64) -> (Cell, usize) {
         let position = self.producer.position().wrapping_add(ahead);
-        (self.cells.body(position), self.cells.room())
-    }
-
-    /// Notes the length of the archive written `ahead` messages from now.
-    #[inline(always)]
-    pub(super) fn describe(&self, ahead: u64, len: usize) {
-        self.cells.describe(self.producer.position().wrapping_add(ahead), len);
+        (self.cells.at(position), self.cells.room())
     }
 
     /// Publishes the message that was written and described.
@@ -217,7 +211,7 @@ impl Claim<'_> {
     ///
     /// What it holds before it is written is some earlier message of the same ring.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.sender.body(0).0
+        self.sender.cell(0).0.body()
     }
 
     /// Copies `bytes` into the body at `offset`.
@@ -240,7 +234,7 @@ impl Claim<'_> {
 
     /// Publishes the message.
     pub fn commit(self) {
-        self.sender.describe(0, self.len);
+        self.sender.cell(0).0.describe(self.len);
         self.sender.publish();
     }
 
@@ -368,7 +362,8 @@ impl BytesReceiver {
     /// Address, length and room of the message at `position`, which is ready.
     #[inline(always)]
     pub(super) fn body(&self, position: u64) -> (*const u8, usize, usize) {
-        (self.cells.body(position), self.cells.len(position), self.cells.room())
+        let (cell, room) = (self.cells.at(position), self.cells.room());
+        (cell.body(), cell.len(room), room)
     }
 
     /// Gives the cell of the message that was ready back to the sender.

@@ -9,9 +9,10 @@ use crate::ring::layout::{CellHead, Kind, ProducerLines};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use strait_pools::environment::{Liveness, Peer, WaitSlice};
-use strait_pools::placement::{Many, Mapped, MappedMany, MappedOne};
+use strait_pools::placement::{Mapped, MappedMany, MappedOne};
 use strait_pools::sync::AtomicU64;
 use strait_pools::sync::Ordering::Relaxed;
 
@@ -100,10 +101,17 @@ fn everything_read(segment: &Segment) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
     states: MappedMany<AtomicU64>,
-    /// `None` in dense rings, whose cells have no room for a head.
-    heads: Option<MappedMany<CellHead>>,
-    body_offset: usize,
+    /// Bytes a body holds.
     room: usize,
+    /// Dense cells have no head.
+    dense: bool,
+}
+
+/// One cell: where its body is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    start: NonNull<u8>,
+    dense: bool,
 }
 
 /// The ring's words and cells in a channel's regions; in dense cells every message has `dense_len`
@@ -129,16 +137,10 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     // SAFETY: as above.
     let states: MappedMany<_> =
         unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
-    let (heads, room) = match cell {
-        CellFormat::Dense => (None, dense_len.min(cell.body_bytes())),
-        CellFormat::Wide { .. } => {
-            // SAFETY: as above.
-            let heads = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
-            (Some(heads), cell.body_bytes())
-        }
-    };
+    let dense = cell == CellFormat::Dense;
+    let room = if dense { dense_len.min(cell.body_bytes()) } else { cell.body_bytes() };
     let words = Words { producer, consumer, states: states.clone() };
-    (words, Cells { states, heads, body_offset: cell.body_offset(), room })
+    (words, Cells { states, room, dense })
 }
 
 impl Cells {
@@ -148,35 +150,44 @@ impl Cells {
         self.room
     }
 
-    /// The address of the body at `position`: 16-aligned (8-aligned in dense cells).
+    /// The cell of the message at `position`.
     #[inline(always)]
-    pub(super) fn body(&self, position: u64) -> *mut u8 {
-        let cell = self.states.address(position);
+    pub(super) fn at(&self, position: u64) -> Cell {
+        Cell { start: self.states.address(position), dense: self.dense }
+    }
+}
+
+impl Cell {
+    /// The address of the body: 16-aligned (8-aligned in dense cells).
+    #[inline(always)]
+    pub(super) fn body(self) -> *mut u8 {
+        let offset = if self.dense { size_of::<AtomicU64>() } else { size_of::<CellHead>() };
         // SAFETY: the stride holds the head and the body, so the body is inside the cell.
-        unsafe { cell.add(self.body_offset) }.as_ptr()
+        unsafe { self.start.add(offset) }.as_ptr()
     }
 
-    /// Notes the length of the archive that stands in the body at `position`.
     #[inline(always)]
-    pub(super) fn describe(&self, position: u64, len: usize) {
-        if let Some(heads) = &self.heads {
-            let head = heads.at(position);
+    fn head(&self) -> Option<&CellHead> {
+        // SAFETY: a wide cell begins with its head, of atomics only, and stays mapped as long as
+        // the ring that the cell was taken from.
+        (!self.dense).then(|| unsafe { self.start.cast().as_ref() })
+    }
+
+    /// Notes the length of the archive in the body. Published by the state that follows.
+    #[inline(always)]
+    pub(super) fn describe(self, len: usize) {
+        if let Some(head) = self.head() {
             // A body has at most MAX_CELL_BYTES.
             #[allow(clippy::cast_possible_truncation)]
             let len = len as u32;
-            // Both are published by the state that follows.
             head.len.store(len, Relaxed);
             head.kind.store(Kind::Inline as u32, Relaxed);
         }
     }
 
-    /// The length noted at `position`, loaded once.
+    /// The length noted, loaded once; `room` in dense cells. Ordered by the state that was read.
     #[inline(always)]
-    pub(super) fn len(&self, position: u64) -> usize {
-        match &self.heads {
-            // Ordered by the state that was read before.
-            Some(heads) => heads.at(position).len.load(Relaxed) as usize,
-            None => self.room,
-        }
+    pub(super) fn len(self, room: usize) -> usize {
+        self.head().map_or(room, |head| head.len.load(Relaxed) as usize)
     }
 }

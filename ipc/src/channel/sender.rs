@@ -94,11 +94,11 @@ impl<T: Message> Sender<T> {
     #[inline(always)]
     fn build(&mut self, ahead: u64, message: &T) -> Result<(), WriteError> {
         pass(Mark::ProducerClaimed);
-        let (body, room) = self.bytes.body(ahead);
+        let (cell, room) = self.bytes.cell(ahead);
         // SAFETY: the body is `room` bytes of a cell that is free, hence ours alone; it is aligned
         // for archives (wide cells) or for the plain word that dense cells were opened for.
-        let len = unsafe { write(message, body, room, &mut self.scratch)? };
-        self.bytes.describe(ahead, len);
+        let len = unsafe { write(message, cell.body(), room, &mut self.scratch)? };
+        cell.describe(len);
         Ok(())
     }
 
@@ -153,8 +153,8 @@ impl<T: Message> Loan<'_, T> {
     ///
     /// Write an archived `T` there, then [`publish_in_place`](Loan::publish_in_place).
     pub fn as_mut_ptr(&mut self) -> (*mut T::Archived, usize) {
-        let (body, room) = self.sender.bytes.body(0);
-        (body.cast(), room)
+        let (cell, room) = self.sender.bytes.cell(0);
+        (cell.body().cast(), room)
     }
 
     /// Publishes what was built at [`as_mut_ptr`](Loan::as_mut_ptr).
@@ -163,7 +163,7 @@ impl<T: Message> Loan<'_, T> {
     ///
     /// A valid archived `T` without out-of-line parts stands at that address.
     pub unsafe fn publish_in_place(self) {
-        self.sender.bytes.describe(0, size_of::<T::Archived>());
+        self.sender.bytes.cell(0).0.describe(size_of::<T::Archived>());
         self.sender.bytes.publish();
     }
 }

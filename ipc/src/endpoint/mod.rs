@@ -17,8 +17,8 @@
 //!
 //! | store | pairs with | makes visible |
 //! |---|---|---|
-//! | `endpoint.attach`, ACTIVE | `endpoint.glance` | the entry: pid, program, time, epoch |
-//! | `endpoint.close`, CLOSED | `endpoint.glance` | everything the side did before it left |
+//! | `endpoint.attach`, ACTIVE | `endpoint.state` | the entry: pid, program, time, epoch |
+//! | `endpoint.close`, CLOSED | `endpoint.state` | everything the side did before it left |
 //!
 //! **What happens when a process dies here.** The lock goes; the slot stays ATTACHING or ACTIVE. Who
 //! sees that state without a lock knows that the holder died; the next to attach is told so
@@ -44,7 +44,7 @@ use std::io;
 use std::time::Duration;
 use strait_pools::placement::MappedOne;
 use strait_pools::sync::{
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Relaxed, Release},
     Site,
 };
 
@@ -156,8 +156,7 @@ impl Endpoint {
 
 /// Reads what the predecessor left, and writes the new holder's entry. The lock is held.
 fn sign(slot: &EndpointSlot, role: Role) -> (Predecessor, u64) {
-    // Pairs with `endpoint.close`: what a predecessor left in good order is complete.
-    let predecessor = match slot.state.load(Acquire.at("endpoint.predecessor")) {
+    let predecessor = match peer::state(slot) {
         ENDPOINT_FREE => Predecessor::None,
         ENDPOINT_CLOSED => Predecessor::Closed,
         _ => Predecessor::Died { pid: slot.pid.load(Relaxed) },
@@ -178,7 +177,7 @@ fn sign(slot: &EndpointSlot, role: Role) -> (Predecessor, u64) {
     for (word, bytes) in slot.program.iter().zip(words) {
         word.store(u64::from_le_bytes(*bytes), Relaxed);
     }
-    // Whoever sees ACTIVE sees the entry (`endpoint.glance`).
+    // Whoever sees ACTIVE sees the entry (`endpoint.state`).
     slot.state.store(ENDPOINT_ACTIVE, Release.at("endpoint.attach"));
     (predecessor, epoch)
 }
@@ -192,7 +191,7 @@ fn fitting(text: &str, bytes: usize) -> &str {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         if !self.forked() {
-            // Whoever sees CLOSED sees all that this side did (`endpoint.glance`); and the lock is
+            // Whoever sees CLOSED sees all that this side did (`endpoint.state`); and the lock is
             // released only after that, so nobody takes a closed side for a dead one.
             self.slot.state.store(ENDPOINT_CLOSED, Release.at("endpoint.close"));
         }

@@ -82,8 +82,7 @@ impl Liveness for PeerView {
         if self.segment.guard().forked() {
             return Peer::Absent;
         }
-        // Pairs with `endpoint.attach` and `endpoint.close`.
-        match self.entry.state.load(Acquire.at("endpoint.glance")) {
+        match state(&self.entry) {
             ENDPOINT_FREE => Peer::Absent,
             ENDPOINT_CLOSED => Peer::Closed,
             // ATTACHING, too: somebody has the lock, or had it and died.
@@ -112,15 +111,19 @@ impl Liveness for PeerView {
 pub(super) fn is_signed(segment: &Segment, slot: u32) -> bool {
     // SAFETY: used only in this function, while the segment is borrowed.
     let entry = unsafe { segment.slot(slot) };
-    // Pairs with `endpoint.attach`.
-    entry.is_some_and(|entry| entry.state.load(Acquire.at("endpoint.glance")) == ENDPOINT_ACTIVE)
+    entry.is_some_and(|entry| state(&entry) == ENDPOINT_ACTIVE)
 }
 
 /// The entry, unless its holder is still filling it in.
 pub(super) fn complete_entry(slot: &EndpointSlot) -> Option<Holder> {
-    // Pairs with `endpoint.attach`.
-    let state = slot.state.load(Acquire.at("endpoint.glance"));
+    let state = state(slot);
     (state != ENDPOINT_FREE && state != ENDPOINT_ATTACHING).then(|| read_entry(slot))
+}
+
+/// The slot's state, and with it all that was done before it was stored.
+pub(super) fn state(slot: &EndpointSlot) -> u32 {
+    // Pairs with `endpoint.attach`: the entry; and with `endpoint.close`: the ring.
+    slot.state.load(Acquire.at("endpoint.state"))
 }
 
 fn read_entry(slot: &EndpointSlot) -> Holder {

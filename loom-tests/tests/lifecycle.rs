@@ -1,0 +1,318 @@
+//! Models of how a segment's name comes and goes, on the source that ships.
+//!
+//! The kernel is modelled as one mutex: each file operation is one indivisible step. An actor may
+//! die right after any of its steps, which closes its files and so releases its locks. Checked in
+//! every interleaving: whoever uses a segment holds the one the name leads to, not retired, until it
+//! lets go; two users at a time hold the same; and afterwards the name can be opened again.
+//!
+//! That these checks can fail is itself checked, by kernels that break one promise each.
+
+#![cfg(loom)]
+
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use strait_ipc::segment::lifecycle::{self, Files, Removal};
+
+/// More attempts than any schedule needs.
+const PATIENCE: usize = 12;
+
+/// More steps than any actor takes.
+const STEPS: usize = 18;
+
+/// A promise of the kernel that a model can be made to break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Nothing,
+    /// A name leads to a file even after it was removed.
+    Linked,
+    /// A retired segment does not look it.
+    Retired,
+    /// A name that is taken is given away.
+    Link,
+    /// A remover does not wait for users.
+    Exclusive,
+    /// A user does not wait for a remover.
+    Shared,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    retired: bool,
+    shared: usize,
+    exclusive: bool,
+}
+
+/// What the kernel knows.
+#[derive(Debug, Default)]
+struct Disk {
+    name: Option<usize>,
+    inodes: Vec<Inode>,
+    /// Inodes in use, once for each user.
+    used: Vec<usize>,
+    /// Whether somebody was found using a segment that the name does not lead to, or a retired one.
+    /// Noted, and complained about at the end: a panic in a model's thread takes all others along.
+    wrong: bool,
+}
+
+impl Disk {
+    fn check(&mut self) {
+        let good = |&inode: &usize| self.name == Some(inode) && !self.inodes[inode].retired;
+        self.wrong |= !self.used.iter().all(good);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    None,
+    Shared,
+    Exclusive,
+}
+
+/// An open description.
+struct File {
+    disk: Arc<Mutex<Disk>>,
+    inode: usize,
+    lock: Cell<Lock>,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let mut disk = self.disk.lock().unwrap();
+        let inode = &mut disk.inodes[self.inode];
+        match self.lock.get() {
+            Lock::None => {}
+            Lock::Shared => inode.shared -= 1,
+            Lock::Exclusive => inode.exclusive = false,
+        }
+    }
+}
+
+/// The actor died, or gave up.
+#[derive(Debug)]
+struct Ended;
+
+struct Actor {
+    disk: Arc<Mutex<Disk>>,
+    broken: Broken,
+    steps_left: Cell<usize>,
+    pauses_left: Cell<usize>,
+}
+
+impl Actor {
+    fn new(disk: &Arc<Mutex<Disk>>, broken: Broken, steps: usize) -> Self {
+        let (steps_left, pauses_left) = (Cell::new(steps), Cell::new(PATIENCE));
+        Self { disk: Arc::clone(disk), broken, steps_left, pauses_left }
+    }
+
+    /// One indivisible step; the actor may die right after it.
+    fn step<R>(&self, work: impl FnOnce(&mut Disk) -> R) -> Result<R, Ended> {
+        let result = work(&mut self.disk.lock().unwrap());
+        let left = self.steps_left.get() - 1;
+        self.steps_left.set(left);
+        if left == 0 { Err(Ended) } else { Ok(result) }
+    }
+
+    fn description(&self, inode: usize) -> File {
+        File { disk: Arc::clone(&self.disk), inode, lock: Cell::new(Lock::None) }
+    }
+
+    fn create(&self) -> Result<File, Ended> {
+        let inode = self.step(|disk| {
+            disk.inodes.push(Inode::default());
+            disk.inodes.len() - 1
+        })?;
+        Ok(self.description(inode))
+    }
+
+    /// Opens or creates, uses, lets go, and removes if nobody else uses it.
+    fn live(&self) -> Result<Removal, Ended> {
+        let file = lifecycle::open_or_create(self, || self.create())?;
+        {
+            let mut disk = self.disk.lock().unwrap();
+            disk.used.push(file.inode);
+            disk.check();
+        }
+        thread::yield_now();
+        {
+            let mut disk = self.disk.lock().unwrap();
+            disk.check();
+            let own = disk.used.iter().position(|&inode| inode == file.inode).unwrap();
+            disk.used.swap_remove(own);
+        }
+        drop(file);
+        lifecycle::remove(self, |_| Ok(true))
+    }
+}
+
+impl Files for Actor {
+    type File = File;
+    type Error = Ended;
+
+    fn open(&self) -> Result<Option<File>, Ended> {
+        Ok(self.step(|disk| disk.name)?.map(|inode| self.description(inode)))
+    }
+
+    fn link(&self, file: &File) -> Result<bool, Ended> {
+        self.step(|disk| {
+            let free = disk.name.is_none() || self.broken == Broken::Link;
+            if free {
+                disk.name = Some(file.inode);
+            }
+            free
+        })
+    }
+
+    fn unlink(&self, _: &File) -> Result<(), Ended> {
+        self.step(|disk| disk.name = None)
+    }
+
+    fn lock_shared(&self, file: &File) -> Result<bool, Ended> {
+        self.step(|disk| {
+            let inode = &mut disk.inodes[file.inode];
+            let free = !inode.exclusive || self.broken == Broken::Shared;
+            if free {
+                inode.shared += 1;
+                file.lock.set(Lock::Shared);
+            }
+            free
+        })
+    }
+
+    fn lock_exclusive(&self, file: &File) -> Result<bool, Ended> {
+        self.step(|disk| {
+            let inode = &mut disk.inodes[file.inode];
+            let unused = inode.shared == 0 || self.broken == Broken::Exclusive;
+            let free = unused && !inode.exclusive;
+            if free {
+                inode.exclusive = true;
+                file.lock.set(Lock::Exclusive);
+            }
+            free
+        })
+    }
+
+    fn linked(&self, file: &File) -> Result<bool, Ended> {
+        self.step(|disk| disk.name == Some(file.inode) || self.broken == Broken::Linked)
+    }
+
+    fn retired(&self, file: &File) -> Result<bool, Ended> {
+        self.step(|disk| disk.inodes[file.inode].retired && self.broken != Broken::Retired)
+    }
+
+    fn retire(&self, file: &File) -> Result<(), Ended> {
+        self.step(|disk| disk.inodes[file.inode].retired = true)
+    }
+
+    fn pause(&self) -> Result<(), Ended> {
+        let left = self.pauses_left.get() - 1;
+        self.pauses_left.set(left);
+        thread::yield_now();
+        if left == 0 { Err(Ended) } else { Ok(()) }
+    }
+}
+
+/// What the name leads to at first.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Nothing,
+    Segment,
+    Retired,
+}
+
+const STARTS: [Start; 3] = [Start::Nothing, Start::Segment, Start::Retired];
+
+/// An actor that does not die.
+const IMMORTAL: usize = usize::MAX;
+
+/// Each actor lives for its number of steps; then the name must be as good as new.
+fn explore(start: Start, actors: &'static [usize], broken: Broken) {
+    let mut builder = loom::model::Builder::new();
+    // Three actors: every defect below shows with two preemptions.
+    let most = if actors.len() > 2 { 2 } else { 3 };
+    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(most).min(most));
+    builder.check(move || {
+        let mut disk = Disk::default();
+        if !matches!(start, Start::Nothing) {
+            let retired = matches!(start, Start::Retired);
+            disk.inodes.push(Inode { retired, ..Inode::default() });
+            disk.name = Some(0);
+        }
+        let disk = Arc::new(Mutex::new(disk));
+        let threads: Vec<_> = actors
+            .iter()
+            .map(|&steps| {
+                let actor = Actor::new(&disk, broken, steps);
+                thread::spawn(move || (steps, actor.live()))
+            })
+            .collect();
+        for thread in threads {
+            let (steps, result) = thread.join().unwrap();
+            assert!(result.is_ok() || steps != IMMORTAL, "an actor failed that did not die");
+        }
+        {
+            let disk = disk.lock().unwrap();
+            assert!(!disk.wrong, "somebody used a segment that was not the one");
+            assert!(disk.inodes.iter().all(|inode| inode.shared == 0 && !inode.exclusive));
+        }
+        let last = Actor::new(&disk, broken, IMMORTAL);
+        assert_eq!(last.live().unwrap(), Removal::Removed);
+        assert_eq!(disk.lock().unwrap().name, None);
+    });
+}
+
+/// Calls `explore` with one more actor that dies, at each of its steps in turn.
+fn explore_deaths(start: Start, broken: Broken) {
+    for steps in 1..STEPS {
+        explore(start, Vec::leak(vec![steps, IMMORTAL]), broken);
+    }
+}
+
+#[test]
+fn two_come_and_go() {
+    for start in STARTS {
+        explore(start, &[IMMORTAL, IMMORTAL], Broken::Nothing);
+    }
+}
+
+#[test]
+fn three_come_and_go() {
+    for start in STARTS {
+        explore(start, &[IMMORTAL, IMMORTAL, IMMORTAL], Broken::Nothing);
+    }
+}
+
+#[test]
+fn one_dies_at_each_step() {
+    for start in STARTS {
+        explore_deaths(start, Broken::Nothing);
+    }
+}
+
+#[test]
+fn two_die_at_each_step() {
+    for start in STARTS {
+        for first in 1..STEPS {
+            for second in first..STEPS {
+                explore(start, Vec::leak(vec![first, second]), Broken::Nothing);
+            }
+        }
+    }
+}
+
+#[test]
+fn broken_kernels_are_noticed() {
+    let fails = |what: Broken, explore: &dyn Fn()| {
+        let result = catch_unwind(AssertUnwindSafe(explore));
+        assert!(result.is_err(), "{what:?}: the models do not depend on it");
+    };
+    for broken in [Broken::Linked, Broken::Link, Broken::Exclusive, Broken::Shared] {
+        fails(broken, &|| {
+            for start in STARTS {
+                explore(start, &[IMMORTAL, IMMORTAL], broken);
+            }
+        });
+    }
+    fails(Broken::Retired, &|| explore_deaths(Start::Segment, Broken::Retired));
+}
