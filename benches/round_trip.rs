@@ -73,10 +73,11 @@ impl Court {
         Ok(Self { lines: map_lines(domain.name())?, sender, receiver })
     }
 
-    fn serve_raw(&mut self, number: u64) {
+    fn serve_raw(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
         let (ping, pong) = self.lines.pair(number);
         ping.store(number + 1, Release);
         while pong.load(Acquire) != number + 1 {}
+        Ok(())
     }
 
     fn return_raw(&mut self, number: u64) {
@@ -150,7 +151,7 @@ fn measure(mut bounce: impl FnMut(u64) -> Result<(), Box<dyn Error>>) -> Result<
     for _ in 0..PER_ROUND / 2 {
         let start = Instant::now();
         next()?;
-        each.saturating_record(start.elapsed().as_nanos() as u64);
+        each.saturating_record(u64::try_from(start.elapsed().as_nanos())?);
     }
     for _ in 0..(PER_ROUND / 2) % BLOCK {
         next()?;
@@ -206,7 +207,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("round trip, ns      raw p50   channel p50   ratio      p99    p99.9   p99.99");
     let (mut raws, mut channels, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        let raw = measure(|number| Ok(court.serve_raw(round * total + number)))?;
+        let raw = measure(|number| court.serve_raw(round * total + number))?;
         let channel = measure(|number| court.serve_channel(black_box(number)))?;
         let ratio = channel.median / raw.median;
         let tail = |quantile| channel.each.value_at_quantile(quantile);

@@ -1,8 +1,8 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
 use std::path::Path;
-use strait_ipc::channel::{Checked, Spsc, Trust, Trusted};
-use strait_ipc::segment::{Directory, NameError, SegmentName};
+use strait_ipc::channel::{Checked, OpenError, Spsc, Trust, Trusted};
+use strait_ipc::segment::{Directory, NameError, Segment, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
 ///
@@ -72,6 +72,19 @@ impl<V: Trust> Domain<V> {
     /// ```
     pub fn spsc<T>(&self, channel: &str) -> Spsc<T, V> {
         Spsc::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// Removes a channel that no process has open, with whatever messages are left in it; `false`
+    /// if there was none.
+    ///
+    /// A channel whose messages were all read is removed when its last side closes. This is for
+    /// the others: a side was killed, or nobody will come to read the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::InUse`](strait_ipc::segment::SegmentError::InUse) names the processes that have it open.
+    pub fn remove(&self, channel: &str) -> Result<bool, OpenError> {
+        Ok(Segment::remove(&self.directory, &SegmentName::new(&self.name, channel)?)?)
     }
 
     /// The domain's name.

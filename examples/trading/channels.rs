@@ -7,8 +7,7 @@
 //! ```
 
 use anyhow::Context;
-use strait::{Domain, Message, Receiver, Segment, Sender, Spsc, Wait};
-use strait_ipc::segment::{Directory, SegmentName};
+use strait::{Domain, Message, Receiver, Sender, Spsc, Wait};
 
 use crate::event::Event;
 use crate::summary::Expected;
@@ -64,9 +63,8 @@ impl Market {
 
     /// Removes what parts that were killed have left behind.
     pub(crate) fn remove(&self) -> anyhow::Result<()> {
-        let directory = Directory::from(self.domain.directory());
         for channel in [EVENTS, EXPECTED, READY] {
-            Segment::remove(&directory, &SegmentName::new(self.domain.name(), channel)?)?;
+            self.domain.remove(channel)?;
         }
         Ok(())
     }

@@ -9,14 +9,11 @@
 
 #![cfg(loom)]
 
-use loom::sync::{Arc, Mutex};
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use strait_ipc::segment::lifecycle::{self, Files, Removal};
-
-/// More attempts than any schedule needs.
-const PATIENCE: usize = 12;
 
 /// More steps than any actor takes.
 const STEPS: usize = 18;
@@ -54,6 +51,8 @@ struct Disk {
     /// Whether somebody was found using a segment that the name does not lead to, or a retired one.
     /// Noted, and complained about at the end: a panic in a model's thread takes all others along.
     wrong: bool,
+    /// Who changed what others may wait for: a lock released, a name given or taken.
+    changes: Vec<usize>,
 }
 
 impl Disk {
@@ -70,55 +69,74 @@ enum Lock {
     Exclusive,
 }
 
+/// The disk, and a bell that rings at each change.
+#[derive(Default)]
+struct Kernel {
+    disk: Mutex<Disk>,
+    changed: Condvar,
+}
+
 /// An open description.
 struct File {
-    disk: Arc<Mutex<Disk>>,
+    kernel: Arc<Kernel>,
+    owner: usize,
     inode: usize,
     lock: Cell<Lock>,
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        let mut disk = self.disk.lock().unwrap();
+        let mut disk = self.kernel.disk.lock().unwrap();
         let inode = &mut disk.inodes[self.inode];
         match self.lock.get() {
-            Lock::None => {}
+            Lock::None => return,
             Lock::Shared => inode.shared -= 1,
             Lock::Exclusive => inode.exclusive = false,
         }
+        disk.changes.push(self.owner);
+        self.kernel.changed.notify_all();
     }
 }
 
-/// The actor died, or gave up.
+/// The actor died.
 #[derive(Debug)]
-struct Ended;
+struct Died;
 
 struct Actor {
-    disk: Arc<Mutex<Disk>>,
+    kernel: Arc<Kernel>,
+    number: usize,
     broken: Broken,
     steps_left: Cell<usize>,
-    pauses_left: Cell<usize>,
+    /// How many changes there had been when the present attempt began.
+    seen: Cell<usize>,
 }
 
 impl Actor {
-    fn new(disk: &Arc<Mutex<Disk>>, broken: Broken, steps: usize) -> Self {
-        let (steps_left, pauses_left) = (Cell::new(steps), Cell::new(PATIENCE));
-        Self { disk: Arc::clone(disk), broken, steps_left, pauses_left }
+    fn new(kernel: &Arc<Kernel>, number: usize, broken: Broken, steps: usize) -> Self {
+        let kernel = Arc::clone(kernel);
+        Self { kernel, number, broken, steps_left: Cell::new(steps), seen: Cell::new(0) }
     }
 
     /// One indivisible step; the actor may die right after it.
-    fn step<R>(&self, work: impl FnOnce(&mut Disk) -> R) -> Result<R, Ended> {
-        let result = work(&mut self.disk.lock().unwrap());
+    fn step<R>(&self, work: impl FnOnce(&mut Disk) -> R) -> Result<R, Died> {
+        let result = work(&mut self.kernel.disk.lock().unwrap());
         let left = self.steps_left.get() - 1;
         self.steps_left.set(left);
-        if left == 0 { Err(Ended) } else { Ok(result) }
+        if left == 0 { Err(Died) } else { Ok(result) }
+    }
+
+    fn name_changed(&self, disk: &mut Disk, name: Option<usize>) {
+        disk.name = name;
+        disk.changes.push(self.number);
+        self.kernel.changed.notify_all();
     }
 
     fn description(&self, inode: usize) -> File {
-        File { disk: Arc::clone(&self.disk), inode, lock: Cell::new(Lock::None) }
+        let (kernel, owner) = (Arc::clone(&self.kernel), self.number);
+        File { kernel, owner, inode, lock: Cell::new(Lock::None) }
     }
 
-    fn create(&self) -> Result<File, Ended> {
+    fn create(&self) -> Result<File, Died> {
         let inode = self.step(|disk| {
             disk.inodes.push(Inode::default());
             disk.inodes.len() - 1
@@ -127,16 +145,16 @@ impl Actor {
     }
 
     /// Opens or creates, uses, lets go, and removes if nobody else uses it.
-    fn live(&self) -> Result<Removal, Ended> {
+    fn live(&self) -> Result<Removal, Died> {
         let file = lifecycle::open_or_create(self, || self.create())?;
         {
-            let mut disk = self.disk.lock().unwrap();
+            let mut disk = self.kernel.disk.lock().unwrap();
             disk.used.push(file.inode);
             disk.check();
         }
         thread::yield_now();
         {
-            let mut disk = self.disk.lock().unwrap();
+            let mut disk = self.kernel.disk.lock().unwrap();
             disk.check();
             let own = disk.used.iter().position(|&inode| inode == file.inode).unwrap();
             disk.used.swap_remove(own);
@@ -148,27 +166,31 @@ impl Actor {
 
 impl Files for Actor {
     type File = File;
-    type Error = Ended;
+    type Error = Died;
 
-    fn open(&self) -> Result<Option<File>, Ended> {
-        Ok(self.step(|disk| disk.name)?.map(|inode| self.description(inode)))
+    fn open(&self) -> Result<Option<File>, Died> {
+        let name = self.step(|disk| {
+            self.seen.set(disk.changes.len());
+            disk.name
+        })?;
+        Ok(name.map(|inode| self.description(inode)))
     }
 
-    fn link(&self, file: &File) -> Result<bool, Ended> {
+    fn link(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| {
             let free = disk.name.is_none() || self.broken == Broken::Link;
             if free {
-                disk.name = Some(file.inode);
+                self.name_changed(disk, Some(file.inode));
             }
             free
         })
     }
 
-    fn unlink(&self, _: &File) -> Result<(), Ended> {
-        self.step(|disk| disk.name = None)
+    fn unlink(&self, _: &File) -> Result<(), Died> {
+        self.step(|disk| self.name_changed(disk, None))
     }
 
-    fn lock_shared(&self, file: &File) -> Result<bool, Ended> {
+    fn lock_shared(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| {
             let inode = &mut disk.inodes[file.inode];
             let free = !inode.exclusive || self.broken == Broken::Shared;
@@ -180,7 +202,7 @@ impl Files for Actor {
         })
     }
 
-    fn lock_exclusive(&self, file: &File) -> Result<bool, Ended> {
+    fn lock_exclusive(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| {
             let inode = &mut disk.inodes[file.inode];
             let unused = inode.shared == 0 || self.broken == Broken::Exclusive;
@@ -193,23 +215,26 @@ impl Files for Actor {
         })
     }
 
-    fn linked(&self, file: &File) -> Result<bool, Ended> {
+    fn linked(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| disk.name == Some(file.inode) || self.broken == Broken::Linked)
     }
 
-    fn retired(&self, file: &File) -> Result<bool, Ended> {
+    fn retired(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| disk.inodes[file.inode].retired && self.broken != Broken::Retired)
     }
 
-    fn retire(&self, file: &File) -> Result<(), Ended> {
+    fn retire(&self, file: &File) -> Result<(), Died> {
         self.step(|disk| disk.inodes[file.inode].retired = true)
     }
 
-    fn pause(&self) -> Result<(), Ended> {
-        let left = self.pauses_left.get() - 1;
-        self.pauses_left.set(left);
-        thread::yield_now();
-        if left == 0 { Err(Ended) } else { Ok(()) }
+    /// Waits until somebody else changes something. If nobody can, loom reports a deadlock: an
+    /// attempt fails only because of somebody who will act.
+    fn pause(&self) -> Result<(), Died> {
+        let mut disk = self.kernel.disk.lock().unwrap();
+        while disk.changes[self.seen.get()..].iter().all(|&actor| actor == self.number) {
+            disk = self.kernel.changed.wait(disk).unwrap();
+        }
+        Ok(())
     }
 }
 
@@ -229,7 +254,6 @@ const IMMORTAL: usize = usize::MAX;
 /// Each actor lives for its number of steps; then the name must be as good as new.
 fn explore(start: Start, actors: &'static [usize], broken: Broken) {
     let mut builder = loom::model::Builder::new();
-    // Three actors: every defect below shows with two preemptions.
     let most = if actors.len() > 2 { 2 } else { 3 };
     builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(most).min(most));
     builder.check(move || {
@@ -239,26 +263,26 @@ fn explore(start: Start, actors: &'static [usize], broken: Broken) {
             disk.inodes.push(Inode { retired, ..Inode::default() });
             disk.name = Some(0);
         }
-        let disk = Arc::new(Mutex::new(disk));
-        let threads: Vec<_> = actors
-            .iter()
-            .map(|&steps| {
-                let actor = Actor::new(&disk, broken, steps);
+        let kernel = Arc::new(Kernel { disk: Mutex::new(disk), changed: Condvar::new() });
+        let threads: Vec<_> = (0..)
+            .zip(actors)
+            .map(|(number, &steps)| {
+                let actor = Actor::new(&kernel, number, broken, steps);
                 thread::spawn(move || (steps, actor.live()))
             })
             .collect();
+        let last = Actor::new(&kernel, threads.len(), broken, IMMORTAL);
         for thread in threads {
             let (steps, result) = thread.join().unwrap();
             assert!(result.is_ok() || steps != IMMORTAL, "an actor failed that did not die");
         }
         {
-            let disk = disk.lock().unwrap();
+            let disk = kernel.disk.lock().unwrap();
             assert!(!disk.wrong, "somebody used a segment that was not the one");
             assert!(disk.inodes.iter().all(|inode| inode.shared == 0 && !inode.exclusive));
         }
-        let last = Actor::new(&disk, broken, IMMORTAL);
         assert_eq!(last.live().unwrap(), Removal::Removed);
-        assert_eq!(disk.lock().unwrap().name, None);
+        assert_eq!(kernel.disk.lock().unwrap().name, None);
     });
 }
 

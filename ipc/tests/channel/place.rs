@@ -1,0 +1,50 @@
+//! A directory for one test's channels.
+
+use super::SLICE;
+use std::path::{Path, PathBuf};
+use strait_ipc::channel::{Spsc, Wait};
+use strait_ipc::segment::{Directory, SegmentName};
+
+const DOMAIN: &str = "test";
+
+/// A directory on tmpfs that vanishes with the test.
+pub struct Place {
+    directory: Directory,
+    /// `None` in a child process, which borrows its parent's.
+    _keep: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let keep = tempfile::Builder::new().prefix("strait-test-").tempdir_in("/dev/shm").unwrap();
+        Self { directory: Directory::from(keep.path()), _keep: Some(keep) }
+    }
+
+    pub fn at(path: &str) -> Self {
+        Self { directory: Directory::from(path), _keep: None }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The channel `name`, polled in a way that leaves the peer a processor.
+    pub fn spsc<T>(&self, name: &str) -> Spsc<T> {
+        Spsc::named(self.directory.clone(), DOMAIN, name).wait(Wait::Yield).slice(SLICE)
+    }
+
+    /// The file of the channel `name`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        SegmentName::new(DOMAIN, name).unwrap().path(&self.directory)
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        assert_eq!(self.files(), Vec::<PathBuf>::new(), "left behind");
+    }
+}
