@@ -129,7 +129,9 @@ struct Timing {
     each: Histogram<u64>,
 }
 
-fn measure(mut bounce: impl FnMut(u64) -> Result<(), Box<dyn Error>>) -> Result<Timing, Box<dyn Error>> {
+fn measure(
+    mut bounce: impl FnMut(u64) -> Result<(), Box<dyn Error>>,
+) -> Result<Timing, Box<dyn Error>> {
     let mut number = 0;
     let mut next = || {
         let result = bounce(number);

@@ -2,7 +2,10 @@
 
 mod segment_support;
 
-use segment_support::{Helper, Place, eventually, job, name, open_or_create, tell, wait_for_parent};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use segment_support::{
+    Helper, Place, eventually, job, name, open_or_create, tell, wait_for_parent,
+};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,7 +68,8 @@ fn helper() {
             let mut status = 0;
             // SAFETY: `child` is our child, and `status` is ours to write.
             assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-            tell(&format!("{}", libc::WEXITSTATUS(status)));
+            let exited = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+            tell(&exited.map_or("died".to_owned(), |code| code.to_string()));
             wait_for_parent();
         }
         other => panic!("no such job: {other}"),
@@ -88,8 +92,18 @@ fn in_a_forked_child(
     if !matches!(PeerView::new(&segment, 0), Err(AttachError::Forked)) {
         return 3;
     }
+    // Where the segment was, the child may have something else, which is not to be unmapped.
+    let place = segment.channel(0).unwrap().producer_region().base().as_ptr();
+    let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+    // SAFETY: a mere hint: no existing mapping is touched.
+    let mapped = unsafe { mmap_anonymous(place.cast(), 4096, access, flags) };
+    if mapped != Ok(place.cast()) {
+        return 7;
+    }
     drop(endpoint);
     drop(segment);
+    // SAFETY: just mapped; were it unmapped by now, the child would end by SIGSEGV.
+    unsafe { place.write_volatile(1) };
     // What it opens itself is its own, and the parent's side is still the parent's.
     let Ok(own) = Segment::open(directory, &name(), MapOptions::default()) else { return 4 };
     if own.guard().forked() || !matches!(producer(&own), Err(AttachError::Held { .. })) {
@@ -115,8 +129,7 @@ fn a_side_is_held_by_one() {
     let text = error.to_string().replace(&format!("{} {program}", found.pid), "[pid] [program]");
     let (text, time) = text.split_once(", since ").unwrap();
     assert_eq!(text, "`orders` already has a producer: pid [pid] [program]");
-    let digits: String =
-        time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let digits: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert!(["00:00:00 UTC", "0000-00-00 00:00:00 UTC"].contains(&digits.as_str()), "{time}");
     let now = process::unix_nanoseconds();
     assert!(found.since_unix_ns <= now && now - found.since_unix_ns < 60_000_000_000);

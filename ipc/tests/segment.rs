@@ -4,30 +4,16 @@ mod segment_support;
 
 use rustix::fs::{Mode, SealFlags, fcntl_get_seals};
 use segment_support::{
-    Helper, Place, channel, eventually, job, name, nobody_spawns, open_or_create, redact_number,
-    tell, wait_for_parent,
+    Helper, Place, channel, eventually, job, name, open_or_create, redact_number, tell,
+    wait_for_parent, word,
 };
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::time::Duration;
+use std::os::unix::fs::PermissionsExt;
 use strait_ipc::endpoint::{Endpoint, Role};
 use strait_ipc::ring::geometry::{CellFormat, Geometry};
-use strait_ipc::segment::kernel::NamedFile;
-use strait_ipc::segment::layout::{LIFECYCLE_BYTE, STATE_RETIRED};
-use strait_ipc::segment::{
-    ChannelSpec, MapOptions, Removal, Segment, SegmentError, SegmentSpec, lifecycle,
-};
-use strait_ipc::system::lock;
+use strait_ipc::segment::{ChannelSpec, MapOptions, Removal, Segment, SegmentSpec};
 use strait_pools::placement::MappedOne;
 use strait_pools::sync::{AtomicU64, Ordering::Relaxed};
-
-/// A word of the first channel's ring.
-fn word(segment: &Segment) -> &AtomicU64 {
-    let region = segment.channel(0).unwrap().producer_region();
-    let pointer = region.get::<AtomicU64>(256).unwrap();
-    // SAFETY: inside the mapping, which the result borrows; other processes use atomics, too.
-    unsafe { pointer.as_ref() }
-}
 
 /// What child processes do; nothing when run as a test.
 #[test]
@@ -131,22 +117,6 @@ fn only_the_owner_may_open_it_whatever_the_mask() {
 }
 
 #[test]
-fn nothing_is_seen_before_the_name() {
-    let _quiet = nobody_spawns();
-    let place = Place::new();
-    let files = NamedFile::new(name().path(&place.directory), Duration::from_secs(5));
-    let half_made = strait_ipc::system::file::unnamed(place.directory.path()).unwrap();
-    half_made.set_len(1 << 16).unwrap();
-    assert!(place.files().is_empty());
-    assert!(lifecycle::open(&files).unwrap().is_none());
-    let segment = place.open_or_create();
-    // And the name is not given twice.
-    assert!(!strait_ipc::system::file::link(&half_made, segment.path()).unwrap());
-    drop(half_made);
-    assert_eq!(place.files(), [segment.path()]);
-}
-
-#[test]
 fn a_segment_that_is_missing_is_an_error() {
     let place = Place::new();
     let error = Segment::open(&place.directory, &name(), MapOptions::default()).unwrap_err();
@@ -185,91 +155,12 @@ fn a_segment_in_use_is_not_removed() {
 }
 
 #[test]
-fn the_last_one_to_close_removes_it_if_it_may_go() {
-    let _quiet = nobody_spawns();
-    let place = Place::new();
-    let first = place.open_or_create();
-    let second = place.open_or_create();
-    assert_eq!(first.close(|_| panic!("in use: not asked")).unwrap(), Removal::InUse);
-    word(&second).store(9, Relaxed);
-    assert_eq!(second.close(|segment| word(segment).load(Relaxed) == 0).unwrap(), Removal::Kept);
-    let third = place.open_or_create();
-    assert_eq!(word(&third).load(Relaxed), 9, "kept with what was in it");
-    assert_eq!(third.close(|segment| word(segment).load(Relaxed) == 9).unwrap(), Removal::Removed);
-    assert!(place.files().is_empty());
-}
-
-#[test]
-fn only_the_named_instance_is_removed() {
-    let _quiet = nobody_spawns();
-    let place = Place::new();
-    let old = place.open_or_create().birth().instance;
-    assert!(Segment::remove(&place.directory, &name()).unwrap());
-    let removed = |instance| {
-        Segment::remove_if_unused(&place.directory, &name(), instance, |_| true).unwrap()
-    };
-    assert_eq!(removed(old), Removal::Absent);
-    let new = place.open_or_create().birth().instance;
-    assert_ne!(new, old);
-    assert_eq!(removed(old), Removal::Kept);
-    assert_eq!(removed(new), Removal::Removed);
-}
-
-#[test]
-fn a_removal_that_was_begun_is_finished_by_the_next() {
-    let _quiet = nobody_spawns();
-    let retire = |place: &Place| {
-        let segment = place.open_or_create();
-        let instance = segment.birth().instance;
-        let file = std::fs::OpenOptions::new().write(true).open(segment.path()).unwrap();
-        file.write_all_at(&STATE_RETIRED.to_le_bytes(), 80).unwrap();
-        instance
-    };
-    let place = Place::new();
-    let old = retire(&place);
-    assert_ne!(place.open_or_create().birth().instance, old);
-    retire(&place);
-    let missing = Segment::open(&place.directory, &name(), MapOptions::default()).unwrap_err();
-    assert!(matches!(missing, SegmentError::Missing { .. }), "{missing}");
-    assert!(place.files().is_empty());
-}
-
-#[test]
-fn a_paused_remover_is_an_error_in_the_end() {
-    let _quiet = nobody_spawns();
-    let place = Place::new();
-    let path = place.open_or_create().path().to_owned();
-    let remover = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-    assert!(lock::try_lock(&remover, LIFECYCLE_BYTE, lock::Mode::Exclusive).unwrap());
-    let files = NamedFile::new(path, Duration::from_millis(20));
-    let error = lifecycle::open(&files).unwrap_err().to_string();
-    let (_, text) = error.split_once(": ").unwrap();
-    assert!(text.starts_with("another process has been removing it for "), "{text}");
-    assert!(text.contains("look for a paused one"), "{text}");
-}
-
-#[test]
-fn a_name_that_leads_elsewhere_by_now_is_followed() {
-    let _quiet = nobody_spawns();
-    let place = Place::new();
-    let old = place.open_or_create();
-    let (path, instance) = (old.path().to_owned(), old.birth().instance);
-    // What no Strait process does: the name is taken away under a user.
-    std::fs::remove_file(&path).unwrap();
-    let new = place.open_or_create();
-    assert_ne!(new.birth().instance, instance);
-    assert_eq!(old.close(|_| true).unwrap(), Removal::InUse);
-    assert_eq!(place.files(), [path]);
-}
-
-#[test]
 fn more_than_there_is_room_for_is_refused_at_once() {
     let place = Place::new();
     let geometry = Geometry::new(1 << 18, CellFormat::Wide { bytes: 1 << 20 }).unwrap();
     let spec = SegmentSpec { channels: &[ChannelSpec { geometry, ..channel() }] };
-    let error =
-        Segment::open_or_create(&place.directory, &name(), &spec, MapOptions::default())
-            .unwrap_err();
+    let error = Segment::open_or_create(&place.directory, &name(), &spec, MapOptions::default())
+        .unwrap_err();
     let text = segment_support::redact(&error.to_string(), &place.directory);
     let text = redact_number(&text, "bytes and ");
     insta::assert_snapshot!(text, @"[dir]: the segment needs 274877927424 bytes and [n] are free: make it smaller (fewer or smaller cells), remove unused segments, or enlarge the file system (for /dev/shm: `mount -o remount,size=…`)");

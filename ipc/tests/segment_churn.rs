@@ -4,20 +4,22 @@
 
 mod segment_support;
 
-use segment_support::{Helper, Place, channel, eventually, job, name, tell};
+use segment_support::{Helper, Place, channel, eventually, job, name, nobody_spawns, tell, word};
 use std::cell::Cell;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 use strait_ipc::endpoint::{AttachError, Endpoint, Predecessor, Role};
 use strait_ipc::segment::kernel::NamedFile;
+use strait_ipc::segment::layout::Header;
 use strait_ipc::segment::lifecycle::{self, Files};
 use strait_ipc::segment::{
     Directory, MapOptions, Removal, Segment, SegmentError, SegmentName, SegmentSpec,
 };
 use strait_ipc::system::file;
-use strait_pools::sync::{AtomicU64, Ordering};
+use strait_pools::sync::Ordering;
 
 const PROCESSES: usize = 20;
 const KILLS: usize = 400;
@@ -45,7 +47,7 @@ impl Mortal {
         self.steps_left.set(self.steps_left.get() - 1);
         if self.steps_left.get() == 0 {
             // SAFETY: no pointers; this process ends here.
-            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            unsafe { libc::raise(libc::SIGKILL) };
         }
         result
     }
@@ -109,14 +111,13 @@ fn live(mut random: Random, directory: &Directory) -> ! {
     loop {
         let segment = segment_support::open_or_create(directory);
         // It holds the lifecycle lock: the name must lead to what is mapped, and stay so.
-        let inode = std::fs::metadata(segment.path()).expect("a used segment has its name").ino();
+        assert_eq!(named_instance(&segment), segment.birth().instance, "opened after its removal");
         match Endpoint::attach(&segment, 0, Role::Producer) {
             Ok(endpoint) => hold(&segment, &endpoint, &mut random),
             Err(AttachError::Held { .. }) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
-        let now = std::fs::metadata(segment.path()).expect("a used segment keeps its name").ino();
-        assert_eq!(now, inode, "the name was given away under a user");
+        assert_eq!(named_instance(&segment), segment.birth().instance, "removed while in use");
         match random.below(3) {
             0 => drop(segment),
             1 => drop(segment.close(|_| true).unwrap()),
@@ -125,12 +126,17 @@ fn live(mut random: Random, directory: &Directory) -> ! {
     }
 }
 
+/// The instance id in the file that the segment's name leads to.
+fn named_instance(segment: &Segment) -> u128 {
+    let mut bytes = [0; 16];
+    let file = File::open(segment.path()).expect("a segment in use has its name");
+    file.read_exact_at(&mut bytes, offset_of!(Header, instance) as u64).unwrap();
+    u128::from_le_bytes(bytes)
+}
+
 /// Nobody else may have written here since we took the side, unless it died doing so.
 fn hold(segment: &Segment, endpoint: &Endpoint, random: &mut Random) {
-    let region = segment.channel(0).unwrap().producer_region();
-    let pointer = region.get::<AtomicU64>(256).unwrap();
-    // SAFETY: inside the mapping, which lives longer than this function.
-    let owner = unsafe { pointer.as_ref() };
+    let owner = word(segment);
     let found = owner.swap(std::process::id().into(), Ordering::Relaxed);
     let clean = !matches!(endpoint.predecessor(), Predecessor::Died { .. });
     assert!(found == 0 || !clean, "process {found} holds the same side");
@@ -155,6 +161,7 @@ fn helper() {
 
 /// The name leads to a good segment or to none, a new user is welcome, and then nothing is left.
 fn assert_recovered(place: &Place) {
+    let _quiet = nobody_spawns();
     assert!(place.files().len() <= 1, "left behind: {:?}", place.files());
     let segment = place.open_or_create();
     let endpoint = Endpoint::attach(&segment, 0, Role::Producer).unwrap();
@@ -194,9 +201,9 @@ fn a_death_after_every_step() {
     for steps in 1..=24 {
         let place = Place::new();
         let mut survivor = Helper::spawn("live 77", &place.directory);
-        let mut victims: Vec<Helper> =
-            (0..3).map(|more| Helper::spawn(&format!("steps {}", steps + more), &place.directory))
-                .collect();
+        let mut victims: Vec<Helper> = (0..3)
+            .map(|more| Helper::spawn(&format!("steps {}", steps + more), &place.directory))
+            .collect();
         for victim in &mut victims {
             assert_eq!(victim.wait().signal(), Some(libc::SIGKILL));
         }

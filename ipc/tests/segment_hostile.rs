@@ -106,23 +106,6 @@ fn holes_are_filled_before_anything_touches_them() {
 }
 
 #[test]
-fn a_segment_of_another_version_can_be_removed_and_a_foreign_file_not() {
-    let place = Place::new();
-    let path = place.open_or_create().path().to_owned();
-    OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&[77], 8).unwrap();
-    assert!(Segment::remove(&place.directory, &name()).unwrap());
-    assert!(!path.exists());
-    // Where a segment says RETIRED, this one has a 1, too; it is still no segment.
-    let mut garbage = [0; 8192];
-    garbage[80] = 1;
-    fs::write(&path, garbage).unwrap();
-    let error = Segment::remove(&place.directory, &name()).unwrap_err();
-    insta::assert_snapshot!(redact(&error.to_string(), &place.directory), @"[dir]/strait-[uid]-test+orders: not a Strait segment: it begins with 0x0000000000000000; if nothing else needs the file, remove it by hand");
-    assert!(Segment::open(&place.directory, &name(), MapOptions::default()).is_err());
-    assert!(path.exists());
-}
-
-#[test]
 fn a_file_of_another_user_is_refused() {
     let place = Place::new();
     let path = place.open_or_create().path().to_owned();

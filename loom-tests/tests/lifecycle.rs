@@ -15,8 +15,9 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use strait_ipc::segment::lifecycle::{self, Files, Removal};
 
-/// More steps than any actor takes.
-const STEPS: usize = 18;
+/// More steps than an actor takes that opens or creates, and removes, when nobody is in its way.
+/// (To finish another's removal first takes it 8 more.)
+const STEPS: usize = 11;
 
 /// A promise of the kernel that a model can be made to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +52,9 @@ struct Disk {
     /// Whether somebody was found using a segment that the name does not lead to, or a retired one.
     /// Noted, and complained about at the end: a panic in a model's thread takes all others along.
     wrong: bool,
-    /// Who changed what others may wait for: a lock released, a name given or taken.
-    changes: Vec<usize>,
+    /// Changes that may let an attempt succeed which failed before: a name given or taken, or a
+    /// lock released, by that actor.
+    changes: Vec<Option<usize>>,
 }
 
 impl Disk {
@@ -93,7 +95,7 @@ impl Drop for File {
             Lock::Shared => inode.shared -= 1,
             Lock::Exclusive => inode.exclusive = false,
         }
-        disk.changes.push(self.owner);
+        disk.changes.push(Some(self.owner));
         self.kernel.changed.notify_all();
     }
 }
@@ -127,7 +129,7 @@ impl Actor {
 
     fn name_changed(&self, disk: &mut Disk, name: Option<usize>) {
         disk.name = name;
-        disk.changes.push(self.number);
+        disk.changes.push(None);
         self.kernel.changed.notify_all();
     }
 
@@ -227,11 +229,11 @@ impl Files for Actor {
         self.step(|disk| disk.inodes[file.inode].retired = true)
     }
 
-    /// Waits until somebody else changes something. If nobody can, loom reports a deadlock: an
-    /// attempt fails only because of somebody who will act.
+    /// Waits for a change, other than that this actor released a lock. If there can be none, loom
+    /// reports a deadlock: an attempt may fail only because of somebody who will act.
     fn pause(&self) -> Result<(), Died> {
         let mut disk = self.kernel.disk.lock().unwrap();
-        while disk.changes[self.seen.get()..].iter().all(|&actor| actor == self.number) {
+        while disk.changes[self.seen.get()..].iter().all(|&actor| actor == Some(self.number)) {
             disk = self.kernel.changed.wait(disk).unwrap();
         }
         Ok(())
@@ -286,9 +288,9 @@ fn explore(start: Start, actors: &'static [usize], broken: Broken) {
     });
 }
 
-/// Calls `explore` with one more actor that dies, at each of its steps in turn.
+/// Explores an actor that dies at each of its steps in turn, beside one that does not.
 fn explore_deaths(start: Start, broken: Broken) {
-    for steps in 1..STEPS {
+    for steps in 1..STEPS + 8 {
         explore(start, Vec::leak(vec![steps, IMMORTAL]), broken);
     }
 }
@@ -302,7 +304,9 @@ fn two_come_and_go() {
 
 #[test]
 fn three_come_and_go() {
-    for start in STARTS {
+    // A retired one is left out: two who wait for the third to let go of it wake each other, and
+    // loom, which need not be fair, lets them do so for ever.
+    for start in [Start::Nothing, Start::Segment] {
         explore(start, &[IMMORTAL, IMMORTAL, IMMORTAL], Broken::Nothing);
     }
 }

@@ -1,7 +1,7 @@
 //! Numbered steps at which a process may die.
 //!
 //! Between any two shared stores of an operation stands a mark. In production a mark is nothing at
-//! all. In a model, an actor told to [`die_at`](model::die_at) a mark stops there for good, as a
+//! all. In a model, an actor told to die at a mark stops there for good, as a
 //! killed process does: no destructor runs, and others must get on with what they find.
 
 /// One step of one operation. The numbers are stable: reports quote them.

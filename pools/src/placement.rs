@@ -105,7 +105,10 @@ impl<T: Shared> MappedMany<T> {
     ///
     /// The region's memory outlives the value and all its clones.
     pub unsafe fn new(region: &Region, stride: usize, len: u64) -> Option<Self> {
-        if !len.is_power_of_two() || stride < size_of::<T>() || !stride.is_multiple_of(align_of::<T>()) {
+        if !len.is_power_of_two()
+            || stride < size_of::<T>()
+            || !stride.is_multiple_of(align_of::<T>())
+        {
             return None;
         }
         let bytes = usize::try_from(len).ok()?.checked_mul(stride)?;

@@ -52,7 +52,8 @@ impl BytesSender {
 
     /// Messages dropped on this channel because the ring was full ([`OnFull::DropNewest`]).
     pub fn dropped(&self) -> u64 {
-        self.producer.dropped()
+        // A forked child does not have the memory.
+        if self.link.forked() { 0 } else { self.producer.dropped() }
     }
 
     /// The channel's name.
@@ -267,13 +268,14 @@ impl BytesReceiver {
 
     /// Messages that senders dropped because the ring was full.
     pub fn dropped(&self) -> u64 {
-        self.consumer.dropped()
+        // A forked child does not have the memory.
+        if self.link.forked() { 0 } else { self.consumer.dropped() }
     }
 
     /// Number of senders that have owned the channel, and the position at which the present began:
     /// messages before it come from an earlier one.
     pub fn sender_incarnation(&self) -> (u64, u64) {
-        self.consumer.producer_incarnation()
+        if self.link.forked() { (0, 0) } else { self.consumer.producer_incarnation() }
     }
 
     /// The channel's name.

@@ -69,6 +69,12 @@ impl Link {
         Box::new(Gone { channel: self.channel.clone(), holder })
     }
 
+    /// Gives the side back and leaves the segment where it is, for whoever looks into the damage.
+    pub(super) fn abandon(mut self) -> String {
+        self.tie = None;
+        std::mem::take(&mut self.channel)
+    }
+
     #[cold]
     pub(super) fn damaged(&self, corrupt: Corrupt) -> Box<Damaged> {
         Box::new(Damaged { channel: self.channel.clone(), corrupt })

@@ -8,7 +8,7 @@ use super::sender::Sender;
 use super::trust::{Checked, Trust};
 use super::wait::Wait;
 use crate::endpoint::{Endpoint, Role};
-use crate::message::{Fingerprint, Message, compare, type_name};
+use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
@@ -83,6 +83,21 @@ struct Content<'a> {
     usual: usize,
     /// Whether all messages have the length `least`.
     fixed: bool,
+}
+
+impl Content<'_> {
+    /// Whether such messages can stand in cells of this format.
+    fn fits(&self, cell: CellFormat, channel: &str) -> Result<(), OpenError> {
+        let (channel, message) = (channel.to_owned(), type_name(self.schema).to_owned());
+        let (needed, room) = (self.least, cell.body_bytes());
+        if cell == CellFormat::Dense && (!self.fixed || needed > room) {
+            return Err(OpenError::NotDense { channel, message });
+        }
+        if needed > room {
+            return Err(OpenError::CellTooSmall { channel, message, needed, room });
+        }
+        Ok(())
+    }
 }
 
 impl<T, V: Trust> Spsc<T, V> {
@@ -183,12 +198,15 @@ impl<T, V: Trust> Spsc<T, V> {
             Some(AskedCell::MaxLen(len)) => CellFormat::wide_for(len),
             None => CellFormat::wide_for(content.usual),
         };
-        let geometry =
-            format().and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell));
-        geometry.map_err(|source: GeometryError| OpenError::Geometry {
+        let geometry = format()
+            .and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell));
+        let geometry = geometry.map_err(|source: GeometryError| OpenError::Geometry {
             channel: self.label(),
             source,
-        })
+        })?;
+        // Asked before anything is made: a refusal must not leave a channel of that geometry behind.
+        content.fits(geometry.cell(), &self.label())?;
+        Ok(geometry)
     }
 
     fn find_or_make(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
@@ -216,7 +234,10 @@ impl<T, V: Trust> Spsc<T, V> {
                 expected_fingerprint: content.fingerprint,
                 found: type_name(info.schema()).to_owned(),
                 found_fingerprint: found,
-                difference: compare(content.schema, info.schema()).err(),
+                // The texts of byte channels are in their users' words, and need no grammar.
+                difference: compare(content.schema, info.schema())
+                    .err()
+                    .filter(|difference| !matches!(difference, Difference::Unreadable { .. })),
             })));
         }
         let geometry = info.geometry();
@@ -232,16 +253,7 @@ impl<T, V: Trust> Spsc<T, V> {
                 return mismatch("cells of", asked.to_string(), geometry.cell().to_string());
             }
         }
-        let room = geometry.cell().body_bytes();
-        let message = || type_name(content.schema).to_owned();
-        if geometry.cell() == CellFormat::Dense && !content.fixed {
-            return Err(OpenError::NotDense { channel, message: message() });
-        }
-        if content.least > room {
-            let (message, needed) = (message(), content.least);
-            return Err(OpenError::CellTooSmall { channel, message, needed, room });
-        }
-        Ok(())
+        content.fits(geometry.cell(), &channel)
     }
 
     fn open(&self, role: Role, content: &Content<'_>) -> Result<Opened, OpenError> {
@@ -266,7 +278,7 @@ impl<T, V: Trust> Spsc<T, V> {
         let Opened { words, cells, link } = self.open(Role::Producer, content)?;
         match Producer::take_over(words) {
             Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
-            Err(source) => Err(OpenError::Corrupt { channel: link.channel.clone(), source }),
+            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
     }
 
@@ -274,7 +286,7 @@ impl<T, V: Trust> Spsc<T, V> {
         let Opened { words, cells, link } = self.open(Role::Consumer, content)?;
         match Consumer::take_over(words) {
             Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, link)),
-            Err(source) => Err(OpenError::Corrupt { channel: link.channel.clone(), source }),
+            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
     }
 

@@ -4,8 +4,8 @@ use super::error::{AttachError, Holder};
 use crate::segment::Segment;
 use crate::segment::kernel::program_text;
 use crate::segment::layout::{
-    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot, MAX_PROGRAM_BYTES,
-    endpoint_byte,
+    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot,
+    MAX_PROGRAM_BYTES, endpoint_byte,
 };
 use crate::system::{lock, process};
 use std::sync::Arc;

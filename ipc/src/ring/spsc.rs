@@ -75,7 +75,9 @@ impl<P: Placement> Words<P> {
 
 /// The shared words contradict each other: the peer, or somebody else, wrote what no ring writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the ring's words contradict each other: {word} is {found}, which position {position} rules out")]
+#[error(
+    "the ring's words contradict each other: {word} is {found}, which position {position} rules out"
+)]
 pub struct Corrupt {
     /// Which word is wrong.
     pub word: &'static str,

@@ -71,7 +71,9 @@ pub fn open<F: Files>(files: &F) -> Result<Option<F::File>, F::Error> {
             }
             // Our own lock would stand in the way.
             drop(file);
-            remove(files, |_| Ok(false))?;
+            if remove(files, |_| Ok(false))? != Removal::InUse {
+                continue;
+            }
         }
         files.pause()?;
     }

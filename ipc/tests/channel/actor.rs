@@ -1,6 +1,7 @@
 //! Child processes that run a part of a test, and patience that ends.
 
 use super::{HANG, Place};
+use rustix::process::{WaitOptions, waitpid};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -76,10 +77,23 @@ impl Actor {
         self.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    pub fn signal(&self, signal: i32) {
+    fn signal(&self, signal: i32) {
         let pid = i32::try_from(self.pid()).unwrap();
         // SAFETY: no pointers; our own child, not waited for yet, so the id is still its own.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// Stops it, and waits until it stands still.
+    pub fn pause(&self) {
+        self.signal(libc::SIGSTOP);
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped(), "it ended: {status:?}");
+    }
+
+    /// Lets it go on after [`pause`](Actor::pause).
+    pub fn resume(&self) {
+        self.signal(libc::SIGCONT);
     }
 
     /// Kills it without warning. Fails if it had ended by itself.
@@ -126,12 +140,12 @@ pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
 }
 
 /// Ends the process if it is not dropped in time: for calls that might wait for ever.
-pub struct Watchdog {
+pub(super) struct Watchdog {
     _dropped_in_time: mpsc::Sender<()>,
 }
 
 impl Watchdog {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         let (alive, bell) = mpsc::channel();
         std::thread::spawn(move || {

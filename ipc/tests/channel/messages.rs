@@ -34,7 +34,7 @@ pub struct Order {
     pub number: u64,
     pub symbol: String,
     pub legs: Vec<Leg>,
-    pub tags: Vec<Vec<u32>>,
+    pub tags: Vec<Vec<u64>>,
     pub note: Option<String>,
 }
 
@@ -58,8 +58,7 @@ impl Numbered for u64 {
 
 impl Numbered for Tick {
     fn numbered(number: u64) -> Self {
-        // Small enough for a float to be exact.
-        Self { number, price: f64::from(number as u32), echo: [number; 10] }
+        Self { number, price: number as f64, echo: [number; 10] }
     }
 
     fn number(archived: &Self) -> u64 {
@@ -70,14 +69,15 @@ impl Numbered for Tick {
 
 impl Numbered for Order {
     fn numbered(number: u64) -> Self {
-        let text = |len: u64| format!("{number:x}").repeat(1 + usize::try_from(len).unwrap());
-        let leg = |index| Leg { venue: text(index), quantity: number ^ index };
+        let times = |divisor: u64| usize::try_from(number % divisor).unwrap();
+        let text = |digits| format!("{number:x}").repeat(digits);
+        let leg = |index| Leg { venue: text(index), quantity: number.wrapping_add(index as u64) };
         Self {
             number,
-            symbol: text(number % 5),
-            legs: (0..number % 4).map(leg).collect(),
-            tags: (0..number % 3).map(|len| vec![number as u32; len as usize]).collect(),
-            note: (!number.is_multiple_of(3)).then(|| text(number % 7)),
+            symbol: text(times(5)),
+            legs: (0..times(4)).map(leg).collect(),
+            tags: (0..times(3)).map(|len| vec![number; len]).collect(),
+            note: (times(3) > 0).then(|| text(times(7))),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `place` | a directory for one test's channels, and what is left in it |
+//! | `place` | a directory for one test's channels, which it has the process for itself with |
 //! | `actor` | child processes that are this very test binary, and patience that ends |
 //! | `messages` | messages that can tell whether they arrived whole |
 //! | `words` | writing a ring's words behind the back of its two sides |
@@ -17,7 +17,7 @@ mod place;
 mod text;
 mod words;
 
-pub use actor::{Actor, Watchdog, eventually, job, tell, wait_for_parent};
+pub use actor::{Actor, eventually, job, tell, wait_for_parent};
 pub use messages::{Numbered, Order, Tick};
 pub use place::Place;
 pub use text::{redact, text};

@@ -1,23 +1,33 @@
 //! A directory for one test's channels.
 
 use super::SLICE;
+use super::actor::Watchdog;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use strait_ipc::channel::{Spsc, Wait};
 use strait_ipc::segment::{Directory, SegmentName};
 
 const DOMAIN: &str = "test";
 
 /// A directory on tmpfs that vanishes with the test.
+///
+/// Tests that have one run one after another. A child process has all descriptors of its parent from
+/// its creation until its `exec`, and with them the lock of whatever another test is just opening:
+/// for that moment a segment would seem to be in use that is not.
 pub struct Place {
     directory: Directory,
-    /// `None` in a child process, which borrows its parent's.
-    _keep: Option<tempfile::TempDir>,
+    /// `None` in a child process, which borrows its parent's place.
+    _keep: Option<(tempfile::TempDir, Watchdog, MutexGuard<'static, ()>)>,
 }
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Place {
     pub fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let keep = tempfile::Builder::new().prefix("strait-test-").tempdir_in("/dev/shm").unwrap();
-        Self { directory: Directory::from(keep.path()), _keep: Some(keep) }
+        let directory = Directory::from(keep.path());
+        Self { directory, _keep: Some((keep, Watchdog::new(), alone)) }
     }
 
     pub fn at(path: &str) -> Self {

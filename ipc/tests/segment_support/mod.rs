@@ -11,6 +11,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use strait_ipc::ring::geometry::{CellFormat, Geometry};
 use strait_ipc::segment::{ChannelSpec, Directory, Discipline, Segment, SegmentName, SegmentSpec};
+use strait_pools::sync::AtomicU64;
 
 /// Long enough for anything that works.
 pub const HANG: Duration = Duration::from_secs(30);
@@ -67,6 +68,14 @@ pub fn nobody_spawns() -> RwLockReadGuard<'static, ()> {
 }
 
 static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// A word of the first channel's ring.
+pub fn word(segment: &Segment) -> &AtomicU64 {
+    let region = segment.channel(0).unwrap().producer_region();
+    let pointer = region.get::<AtomicU64>(256).unwrap();
+    // SAFETY: inside the mapping, which the result borrows; other processes use atomics, too.
+    unsafe { pointer.as_ref() }
+}
 
 /// Runs `check` until it is true.
 pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {

@@ -1,0 +1,1 @@
+//! The performance guide's figures, each with ours beside it.
