@@ -8,8 +8,7 @@ use std::time::Duration;
 use strait_ipc::channel::{Bytes, Receiver, RecvError, SendError, Sender};
 
 const NAME: &str = "flow";
-const HOSTILE: [u64; 9] =
-    [0, 1, 5, 99, 1 << 32, i64::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
+const HOSTILE: [u64; 9] = [0, 1, 5, 99, 1 << 32, i64::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
 
 fn open<T: Numbered>(place: &Place) -> (Sender<T>, Receiver<T>, Words) {
     let sender = place.spsc::<T>(NAME).capacity(4).sender().unwrap();

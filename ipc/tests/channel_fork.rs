@@ -143,7 +143,9 @@ fn the_peer_of_a_process_that_died_sees_it_though_a_forked_child_lives() {
         unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
     }
     let died = receiver.recv_timeout(HANG).map(drop).unwrap_err();
-    assert!(matches!(&died, RecvError::PeerDied(gone) if gone.holder.pid == parent.cast_unsigned()));
+    assert!(
+        matches!(&died, RecvError::PeerDied(gone) if gone.holder.pid == parent.cast_unsigned())
+    );
     // SAFETY: our child; its status is of no interest.
     unsafe { libc::waitpid(parent, std::ptr::null_mut(), 0) };
 }

@@ -132,6 +132,12 @@ impl<T: Numbered> Pair<T> {
     }
 
     fn call(&mut self, call: &Call) {
+        // Opened before anything is expected of it: the channel may begin anew.
+        match call {
+            Call::TrySend | Call::Send | Call::Batch(..) | Call::Loan(_) => _ = self.sender(),
+            Call::TryRecv | Call::Drain(_) => _ = self.receiver(),
+            Call::CloseSender | Call::CloseReceiver => {}
+        }
         match *call {
             Call::TrySend => {
                 let message = T::numbered(self.sent);

@@ -96,7 +96,7 @@ impl Receiver {
     }
 
     fn try_receive(&mut self) -> bool {
-        match self.consumer.poll() {
+        match self.consumer.poll(1) {
             Poll::Ready(position) => {
                 // SAFETY: loom checks that nobody writes the cell meanwhile.
                 let body = self.ring.body(position).with(|cell| unsafe { *cell });

@@ -13,7 +13,8 @@ fn histogram(scale: u64) -> Histogram<u64> {
     let mut state = scale;
     for _ in 0..200_000 {
         // An LCG's upper bits are random enough to look at.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let rarity = ((state >> 40) as f64 / (1_u64 << 24) as f64).max(1e-6).recip();
         histogram.record(scale + (scale as f64 * 0.05 * rarity.powf(0.8)) as u64).unwrap();
     }
@@ -50,7 +51,10 @@ fn a_report_is_a_page_a_plot_a_log_and_a_table_per_series() {
     let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
 
     let page = text("report.md");
-    assert!(page.starts_with("# Round trip of 48 bytes, near cores\n\n| round | ratio |"), "{page}");
+    assert!(
+        page.starts_with("# Round trip of 48 bytes, near cores\n\n| round | ratio |"),
+        "{page}"
+    );
     for part in ["(percentiles.svg)", "(strait-channel.hgrm)", &input.environment.kernel] {
         assert!(page.contains(part), "no {part} in {page}");
     }

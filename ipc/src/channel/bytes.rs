@@ -161,7 +161,7 @@ impl BytesSender {
     #[inline(always)]
     pub(super) fn cell(&self, ahead: u64) -> (Cell, usize) {
         let position = self.producer.position().wrapping_add(ahead);
-        (self.cells.at(position), self.cells.room())
+        (self.cells.at(self.producer.words(), position), self.cells.room())
     }
 
     /// Publishes the message that was written and described.
@@ -177,6 +177,7 @@ impl BytesSender {
     }
 
     #[cold]
+    #[inline(never)]
     fn corrupt(&self, corrupt: Corrupt) -> SendError {
         SendError::Corrupt(self.link.damaged(corrupt))
     }
@@ -311,7 +312,7 @@ impl BytesReceiver {
         if self.link.forked() {
             return Err(RecvError::Forked);
         }
-        match self.consumer.poll() {
+        match self.consumer.poll(1) {
             Poll::Ready(position) => Ok(position),
             Poll::Empty => self.when_empty(),
             Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
@@ -324,7 +325,7 @@ impl BytesReceiver {
             return Err(RecvError::Empty);
         }
         // What it published before closing counts.
-        match self.consumer.poll() {
+        match self.consumer.poll(1) {
             Poll::Ready(position) => Ok(position),
             Poll::Empty => Err(RecvError::Closed(self.link.gone())),
             Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
@@ -337,18 +338,16 @@ impl BytesReceiver {
         if self.link.forked() {
             return Err(RecvError::Forked);
         }
-        for _ in 0..self.link.wait.eager_polls() {
-            if let Poll::Ready(position) = self.consumer.poll() {
-                return Ok(position);
-            }
+        match self.consumer.poll(self.link.wait.eager_polls()) {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty | Poll::Corrupt(_) => self.wait(timeout),
         }
-        self.wait(timeout)
     }
 
     #[cold]
     fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
         let Self { consumer, link, .. } = self;
-        let poll = || match consumer.poll() {
+        let poll = || match consumer.poll(1) {
             Poll::Ready(position) => Ok(Some(position)),
             Poll::Empty => Ok(None),
             Poll::Corrupt(corrupt) => Err(corrupt),
@@ -364,7 +363,7 @@ impl BytesReceiver {
     /// Address, length and room of the message at `position`, which is ready.
     #[inline(always)]
     pub(super) fn body(&self, position: u64) -> (*const u8, usize, usize) {
-        let (cell, room) = (self.cells.at(position), self.cells.room());
+        let (cell, room) = (self.cells.at(self.consumer.words(), position), self.cells.room());
         (cell.body(), cell.len(room), room)
     }
 
@@ -375,6 +374,7 @@ impl BytesReceiver {
     }
 
     #[cold]
+    #[inline(never)]
     fn corrupt(&self, corrupt: Corrupt) -> RecvError {
         RecvError::Corrupt(self.link.damaged(corrupt))
     }

@@ -103,10 +103,9 @@ fn everything_read(segment: &Segment) -> bool {
     })
 }
 
-/// The cells of a ring in mapped memory: states for the algorithm, bodies for the messages.
-#[derive(Clone, Debug)]
+/// The shape of a ring's cells; the ring's words say where they are.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cells {
-    states: MappedMany<AtomicU64>,
     /// Bytes a body holds.
     room: usize,
     /// Dense cells have no head.
@@ -141,12 +140,10 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     // SAFETY: as above.
     let consumer = unsafe { MappedOne::new(&consumer, 0) }.expect(CUT);
     // SAFETY: as above.
-    let states: MappedMany<_> =
-        unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
+    let states = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
     let dense = cell == CellFormat::Dense;
     let room = if dense { dense_len.min(cell.body_bytes()) } else { cell.body_bytes() };
-    let words = Words { producer, consumer, states: states.clone() };
-    (words, Cells { states, room, dense })
+    (Words { producer, consumer, states }, Cells { room, dense })
 }
 
 impl Cells {
@@ -158,8 +155,8 @@ impl Cells {
 
     /// The cell of the message at `position`.
     #[inline(always)]
-    pub(super) fn at(&self, position: u64) -> Cell {
-        Cell { start: self.states.address(position), dense: self.dense }
+    pub(super) fn at(&self, words: &Words<Mapped>, position: u64) -> Cell {
+        Cell { start: words.states.address(position), dense: self.dense }
     }
 }
 

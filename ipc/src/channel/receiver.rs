@@ -77,9 +77,8 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     ) -> Result<usize, RecvError> {
         let mut handled = 0;
         while handled < limit {
-            match self.try_recv() {
-                Ok(message) => handle(&message),
-                Err(RecvError::Invalid(bad)) => return Err(RecvError::Invalid(bad)),
+            match self.bytes.ready_now() {
+                Ok(position) => handle(&*self.sample(position)?),
                 Err(_) if handled > 0 => break,
                 Err(error) => return Err(error),
             }

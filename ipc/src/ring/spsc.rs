@@ -93,6 +93,11 @@ fn ahead(position: u64, of: u64) -> i64 {
     position.wrapping_sub(of).cast_signed()
 }
 
+/// How many messages the hint may lag behind.
+fn hint_every(capacity: u64) -> u64 {
+    (capacity / 2).max(1)
+}
+
 /// The producing side. Not shared: there is one, and it is `&mut` to use.
 #[derive(Debug)]
 pub struct Producer<P: Placement> {
@@ -101,8 +106,8 @@ pub struct Producer<P: Placement> {
     position: u64,
     /// The first position not known to be free; at most `capacity` ahead of `position`.
     limit: u64,
-    /// What `published` holds.
-    hinted: u64,
+    /// The hint is stored again when `position` gets here.
+    next_hint: u64,
     capacity: u64,
 }
 
@@ -147,7 +152,8 @@ impl<P: Placement> Producer<P> {
         words.producer.began.store(position, Relaxed);
         words.producer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
         pass(Mark::TakeoverDone);
-        Ok(Self { words, position, limit: end, hinted: position, capacity })
+        let next_hint = position.wrapping_add(hint_every(capacity));
+        Ok(Self { words, position, limit: end, next_hint, capacity })
     }
 
     /// The position that the next message will have.
@@ -169,6 +175,7 @@ impl<P: Placement> Producer<P> {
     }
 
     #[cold]
+    #[inline(never)]
     fn refresh(&mut self, wanted: u64) -> Result<u64, Corrupt> {
         // Pairs with `spsc.tell`: the consumer is done reading the bodies we are about to reuse.
         let consumed = self.words.consumer.consumed.load(Acquire.at("spsc.refresh"));
@@ -217,7 +224,7 @@ impl<P: Placement> Producer<P> {
     #[inline(always)]
     fn advance(&mut self, next: u64) {
         self.position = next;
-        if next.wrapping_sub(self.hinted) >= self.capacity / 2 {
+        if ahead(next, self.next_hint) >= 0 {
             self.hint();
         }
     }
@@ -225,7 +232,7 @@ impl<P: Placement> Producer<P> {
     /// Stores the exact position for observers and successors; done before closing.
     pub fn hint(&mut self) {
         self.words.producer.published.store(self.position, Relaxed);
-        self.hinted = self.position;
+        self.next_hint = self.position.wrapping_add(hint_every(self.capacity));
     }
 
     /// Counts a message that was dropped because the ring was full.
@@ -240,9 +247,10 @@ impl<P: Placement> Producer<P> {
         self.words.producer.dropped.load(Relaxed)
     }
 
-    /// The ring's number of cells.
-    pub fn capacity(&self) -> u64 {
-        self.capacity
+    /// The words this side shares with its peer.
+    #[inline(always)]
+    pub fn words(&self) -> &Words<P> {
+        &self.words
     }
 }
 
@@ -291,27 +299,26 @@ impl<P: Placement> Consumer<P> {
         self.position
     }
 
-    /// Looks at the next cell.
+    /// Looks at the next cell, up to `polls` times.
     ///
     /// On finding it empty, tells the producer of all progress: nobody waits for cells that are free.
-    #[inline]
-    pub fn poll(&mut self) -> Poll {
-        let position = self.position;
-        // Pairs with `spsc.publish`: the body is visible once the state is.
-        let state = self.words.states.at(position).load(Acquire.at("spsc.poll"));
-        if state == position.wrapping_add(1) {
-            return Poll::Ready(position);
-        }
-        self.not_ready(state)
-    }
-
-    #[inline]
-    fn not_ready(&mut self, state: u64) -> Poll {
-        if state != 0 && ahead(state, self.position) > 0 {
-            return Poll::Corrupt(Corrupt { word: "state", found: state, position: self.position });
-        }
-        if self.told != self.position {
-            self.tell();
+    #[inline(always)]
+    pub fn poll(&mut self, polls: u32) -> Poll {
+        let Self { words, position, told, .. } = self;
+        let position = *position;
+        let cell = words.states.at(position);
+        for _ in 0..polls {
+            // Pairs with `spsc.publish`: the body is visible once the state is.
+            let state = cell.load(Acquire.at("spsc.poll"));
+            if state == position.wrapping_add(1) {
+                return Poll::Ready(position);
+            }
+            if state != 0 && ahead(state, position) > 0 {
+                return Poll::Corrupt(Corrupt { word: "state", found: state, position });
+            }
+            if *told != position {
+                tell(words, position, told);
+            }
         }
         Poll::Empty
     }
@@ -332,10 +339,13 @@ impl<P: Placement> Consumer<P> {
 
     /// Tells the producer of all progress; done before closing.
     pub fn tell(&mut self) {
-        // Pairs with `spsc.refresh`: our reads of the freed bodies are over.
-        self.words.consumer.consumed.store(self.position, Release.at("spsc.tell"));
-        self.told = self.position;
-        pass(Mark::ConsumerTold);
+        tell(&self.words, self.position, &mut self.told);
+    }
+
+    /// The words this side shares with its peer.
+    #[inline(always)]
+    pub fn words(&self) -> &Words<P> {
+        &self.words
     }
 
     /// Number of producers that have owned the ring, and the position at which the present began.
@@ -348,4 +358,13 @@ impl<P: Placement> Consumer<P> {
     pub fn dropped(&self) -> u64 {
         self.words.producer.dropped.load(Relaxed)
     }
+}
+
+/// Tells the producer that every position below `position` is free again.
+#[inline]
+fn tell<P: Placement>(words: &Words<P>, position: u64, told: &mut u64) {
+    // Pairs with `spsc.refresh`: our reads of the freed bodies are over.
+    words.consumer.consumed.store(position, Release.at("spsc.tell"));
+    *told = position;
+    pass(Mark::ConsumerTold);
 }

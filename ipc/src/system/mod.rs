@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`lock`] | locks owned by an open file description, on bytes beyond the end of a file |
 //! | [`mapping`] | a shared mapping that a forked child neither inherits nor unmaps |
-//! | [`file`] | unnamed files, names for them, memory files, preallocation, random bits |
+//! | [`mod@file`] | unnamed files, names for them, memory files, preallocation, random bits |
 //! | [`fork`] | noticing, at the price of one load, that this process is a forked child |
 //! | [`process`] | what a process is called and whether it is paused |
 //!

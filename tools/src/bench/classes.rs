@@ -39,13 +39,13 @@ impl Classes {
         sorted.sort_unstable_by(f64::total_cmp);
         let dense: Vec<f64> =
             sorted.iter().copied().filter(|&value| !is_stray(&sorted, value)).collect();
-        // Too few values to tell: all of them are one class.
-        let dense = if dense.is_empty() { sorted } else { dense };
-
-        let ranges: Vec<_> = dense
-            .chunk_by(|lower, upper| *upper < lower * SPLIT)
-            .map(|chunk| (chunk[0], chunk[chunk.len() - 1]))
-            .collect();
+        let range = |values: &[f64]| Some((*values.first()?, *values.last()?));
+        let ranges: Vec<_> = if dense.is_empty() {
+            // Too few values to tell: all of them are one class.
+            range(&sorted).into_iter().collect()
+        } else {
+            dense.chunk_by(|lower, upper| *upper < lower * SPLIT).filter_map(range).collect()
+        };
         let count = ranges.len();
         let named = |(index, (low, high))| Class { name: name(index, count, siblings), low, high };
         Self(ranges.into_iter().enumerate().map(named).collect())
@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn few_values_are_one_class_whatever_they_are() {
-        let classes = Classes::find(&[131.0, 129.0], false);
-        assert_eq!(classes.common(&[131.0, 129.0]), Some("only"));
+        let classes = Classes::find(&[131.0, 400.0], false);
+        assert_eq!(classes.common(&[400.0, 131.0]), Some("only"));
         assert_eq!(names(&Classes::find(&[], false)), [""; 0]);
     }
 

@@ -88,7 +88,8 @@ fn file_names(series: &[Series]) -> Result<Vec<String>> {
 /// `name` in small letters, digits and single dashes.
 fn slug(name: &str) -> String {
     let name = name.to_lowercase();
-    let words = name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words =
+        name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")
 }
 

@@ -54,15 +54,18 @@ mod tests {
         (1..=1000).for_each(|value| histogram.record(value).unwrap());
         let text = table(&histogram);
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some("       Value     Percentile TotalCount 1/(1-Percentile)")
-        );
+        assert_eq!(lines.next(), Some("       Value     Percentile TotalCount 1/(1-Percentile)"));
         assert_eq!(lines.next(), Some(""));
         assert_eq!(lines.next(), Some("       1.000 0.000000000000          1           1.00"));
-        assert!(text.contains("\n     500.000 0.500000000000        500           2.00\n"), "{text}");
+        assert!(
+            text.contains("\n     500.000 0.500000000000        500           2.00\n"),
+            "{text}"
+        );
         assert!(text.contains("\n    1000.000 1.000000000000       1000\n#[Mean"), "{text}");
-        assert!(text.contains("#[Max     =     1000.000, Total count    =         1000]"), "{text}");
+        assert!(
+            text.contains("#[Max     =     1000.000, Total count    =         1000]"),
+            "{text}"
+        );
         assert!(text.ends_with("SubBuckets     =         2048]\n"), "{text}");
     }
 }

@@ -1,0 +1,93 @@
+//! What two sides do with each other while one of them looks at the clock.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | this one | [`Side`]: one end of something that carries numbered messages both ways |
+//! | [`round_trip`] | a message there and one back, as fast as they come: the closed loop |
+//! | [`one_way`] | messages sent at given times, whatever becomes of them: the open loop |
+//! | [`stream`] | as many messages as go through |
+//!
+//! The parent's side is *here*: it serves, receives what is timed, and takes the time. The other
+//! side is *there*.
+
+pub(super) mod one_way;
+pub(super) mod round_trip;
+pub(super) mod stream;
+
+use super::clock::{Clock, Gap};
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+/// One end of something that carries numbered messages both ways.
+///
+/// The number determines every word of a message. Receiving reads them all, and fails if one of
+/// them is another than the number says.
+pub(super) trait Side {
+    /// Builds message `number` and sends it, waiting for room.
+    fn send(&mut self, number: u64) -> Result<()>;
+
+    /// Waits for message `number` and reads it.
+    fn receive(&mut self, number: u64) -> Result<()>;
+
+    /// Reads message `number` if it is there.
+    fn try_receive(&mut self, number: u64) -> Result<bool>;
+
+    /// Sends `count` messages from `first` on, so that they become visible together as far as there
+    /// is room.
+    fn send_batch(&mut self, first: u64, count: u64) -> Result<()> {
+        (first..first + count).try_for_each(|number| self.send(number))
+    }
+
+    /// Waits for message `first`, reads it and what else is there, at most `limit` messages; returns
+    /// how many.
+    fn receive_batch(&mut self, first: u64, _limit: u64) -> Result<u64> {
+        self.receive(first)?;
+        Ok(1)
+    }
+}
+
+/// What the two sides are to do.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Exercise {
+    RoundTrips(round_trip::RoundTrips),
+    OneWay(one_way::OneWay),
+    Stream(stream::Stream),
+}
+
+/// Which of the two sides this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Here,
+    There,
+}
+
+/// What a side saw. Times are in ticks.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Observed {
+    /// Mean round trips of blocks of them.
+    pub(super) blocks: Vec<f64>,
+    /// When each measured operation began and ended, in order.
+    pub(super) samples: Vec<(u64, u64)>,
+    /// When this side did not run.
+    pub(super) gaps: Vec<Gap>,
+    /// How many messages came in how many ticks.
+    pub(super) flow: (u64, u64),
+}
+
+/// A side whose messages' type was decided when the program ran.
+pub(super) trait Player {
+    fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed>;
+}
+
+impl<S: Side> Player for S {
+    fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed> {
+        match (exercise, role) {
+            (Exercise::RoundTrips(plan), Role::Here) => round_trip::serve(self, plan, clock),
+            (Exercise::RoundTrips(plan), Role::There) => round_trip::echo(self, plan, clock),
+            (Exercise::OneWay(plan), Role::Here) => one_way::receive(self, plan, clock),
+            (Exercise::OneWay(plan), Role::There) => one_way::send(self, plan, clock),
+            (Exercise::Stream(plan), Role::Here) => stream::receive(self, plan),
+            (Exercise::Stream(plan), Role::There) => stream::send(self, plan),
+        }
+    }
+}

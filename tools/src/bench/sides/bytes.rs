@@ -1,0 +1,80 @@
+//! A pair of byte channels, for messages of any length: written and read where they lie.
+
+use super::payload::{sum_of, word};
+use super::{Channels, torn};
+use crate::bench::clock::spin;
+use crate::bench::exercise::{Role, Side};
+use anyhow::{Result, ensure};
+use strait::{Bytes, BytesReceiver, BytesSender, Received, RecvError, Spsc};
+
+/// One process's ends of both channels.
+pub(super) struct Raw {
+    words: usize,
+    sender: BytesSender,
+    receiver: BytesReceiver,
+}
+
+impl Raw {
+    pub(super) fn open(channels: &Channels, bytes: usize, role: Role) -> Result<Self> {
+        let (out, back) = channels.ends(role);
+        let sender = Spsc::<Bytes>::given(out).sender()?;
+        let receiver = Spsc::<Bytes>::given(back).receiver()?;
+        Ok(Self { words: bytes / 8, sender, receiver })
+    }
+}
+
+#[inline(always)]
+fn check(message: &Received<'_>, number: u64) -> Result<()> {
+    let words = message.len() / 8;
+    let start = message.as_ptr().cast::<u64>();
+    let mut sum = 0u64;
+    for index in 0..words {
+        // SAFETY: the message has at least so many words.
+        let at = unsafe { start.add(index) };
+        // SAFETY: initialised by the sender, who leaves them alone until the message is dropped;
+        // bodies are 16-aligned.
+        sum = sum.wrapping_add(unsafe { at.read() });
+    }
+    ensure!(sum == sum_of(number, words), torn(number));
+    Ok(())
+}
+
+impl Side for Raw {
+    #[inline(always)]
+    fn send(&mut self, number: u64) -> Result<()> {
+        let mut claim = self.sender.claim(8 * self.words)?;
+        let start = claim.as_mut_ptr().cast::<u64>();
+        for index in 0..self.words {
+            // SAFETY: the claim has room for so many words.
+            let at = unsafe { start.add(index) };
+            // SAFETY: claimed, hence ours to write; bodies are 16-aligned.
+            unsafe { at.write(word(number, index)) };
+        }
+        claim.commit();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, number: u64) -> Result<()> {
+        check(&self.receiver.recv()?, number)
+    }
+
+    #[inline(always)]
+    fn try_receive(&mut self, number: u64) -> Result<bool> {
+        match self.receiver.poll() {
+            Ok(message) => check(&message, number).map(|()| true),
+            Err(RecvError::Empty) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[inline(always)]
+    fn receive_batch(&mut self, first: u64, limit: u64) -> Result<u64> {
+        spin(|| Ok(self.try_receive(first)?.then_some(())))?;
+        let mut count = 1;
+        while count < limit && self.try_receive(first + count)? {
+            count += 1;
+        }
+        Ok(count)
+    }
+}
