@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use strait::{Bytes, Domain, Message, OpenError, RecvError, rkyv};
 
@@ -31,6 +32,15 @@ fn order(number: u64) -> Order {
     Order { symbol: format!("SYM{number}"), legs: (0..number % 4).map(leg).collect() }
 }
 
+/// Keeps the tests that open channels apart.
+///
+/// A child process has its parent's descriptors until its `exec`, and with them the lock of whatever
+/// another test is just opening: for that moment a channel would seem to be in use that is not.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A name that no other test has, in this run or another.
 fn unused_name() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0);
@@ -49,8 +59,8 @@ fn files_of(domain: &str) -> Vec<String> {
 fn actor() {
     let Ok(name) = std::env::var(DOMAIN) else { return };
     let domain = Domain::open(&name).unwrap();
-    let mut ticks = domain.spsc::<Tick>("ticks").capacity(32).sender().unwrap();
-    let mut orders = domain.spsc::<Order>("orders").capacity(32).sender().unwrap();
+    let mut ticks = domain.spsc::<Tick>("ticks").sender().unwrap();
+    let mut orders = domain.spsc::<Order>("orders").sender().unwrap();
     for number in 0..COUNT {
         ticks.send(&tick(number)).unwrap();
         orders.send(&order(number)).unwrap();
@@ -59,6 +69,7 @@ fn actor() {
 
 #[test]
 fn two_processes_meet_by_name_and_leave_nothing() {
+    let _alone = alone();
     let name = unused_name();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["actor", "--exact", "--nocapture"])
@@ -86,6 +97,7 @@ fn two_processes_meet_by_name_and_leave_nothing() {
 
 #[test]
 fn domains_and_channels_are_kept_apart() {
+    let _alone = alone();
     let (one, other) = (unused_name(), unused_name());
     let domains = [Domain::open(&one).unwrap(), Domain::open(&other).unwrap()];
     let mut channels = vec![];
@@ -109,6 +121,7 @@ fn domains_and_channels_are_kept_apart() {
 
 #[test]
 fn unread_messages_stay_until_they_are_removed() {
+    let _alone = alone();
     let name = unused_name();
     let domain = Domain::open(&name).unwrap();
     assert!(!domain.remove("orders").unwrap());
@@ -125,6 +138,7 @@ fn unread_messages_stay_until_they_are_removed() {
 
 #[test]
 fn bytes_in_another_directory() {
+    let _alone = alone();
     let place = tempfile::tempdir_in("/dev/shm").unwrap();
     let domain = Domain::open_in(place.path(), "test").unwrap();
     assert_eq!((domain.name(), domain.directory()), ("test", place.path()));
@@ -140,12 +154,12 @@ fn bytes_in_another_directory() {
 #[test]
 fn names_that_are_none() {
     let text = |name: &str| Domain::open(name).unwrap_err().to_string();
-    insta::assert_snapshot!(text(""), @"");
-    insta::assert_snapshot!(text("/dev/shm"), @"");
-    insta::assert_snapshot!(text(".prod"), @"");
-    insta::assert_snapshot!(text("börse"), @"");
+    insta::assert_snapshot!(text(""), @"the domain name is empty: it needs 1 to 64 characters of A-Z a-z 0-9 . _ -");
+    insta::assert_snapshot!(text("/dev/shm"), @r#"the domain name "/dev/shm" holds '/': use only A-Z a-z 0-9 . _ -"#);
+    insta::assert_snapshot!(text(".prod"), @"the domain name `.prod` starts with a dot: start it with a letter or a digit");
+    insta::assert_snapshot!(text("börse"), @r#"the domain name "börse" holds 'ö': use only A-Z a-z 0-9 . _ -"#);
     assert!(text(&"d".repeat(300)).ends_with("has 300 characters: at most 64 are allowed"));
     let domain = Domain::open_in("/nonexistent", "test").unwrap();
     let error = domain.spsc::<u64>("orders").sender().unwrap_err().to_string();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"/nonexistent: cannot make a file in it: No such file or directory (os error 2)");
 }

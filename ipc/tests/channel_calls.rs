@@ -123,7 +123,7 @@ fn a_loan_is_published_or_never_was() {
     let place = Place::new();
     let mut sender = place.spsc::<Tick>(NAME).capacity(1).sender().unwrap();
     let mut receiver = place.spsc::<Tick>(NAME).receiver().unwrap();
-    drop(sender.loan().unwrap());
+    let _ = sender.loan().unwrap();
     assert_eq!(receiver.try_recv().unwrap_err(), RecvError::Empty);
 
     sender.loan().unwrap().publish(&Tick::numbered(0)).unwrap();
@@ -161,9 +161,7 @@ fn a_batch_is_visible_as_a_whole_or_not_at_all() {
         assert_eq!(Order::number(&receiver.try_recv().unwrap()), number);
     }
 
-    let mut batch = sender.batch();
-    batch.push(&Order::numbered(99)).unwrap();
-    drop(batch);
+    sender.batch().push(&Order::numbered(99)).unwrap();
     assert_eq!(receiver.try_recv().unwrap_err(), RecvError::Empty);
     sender.try_send(&Order::numbered(4)).unwrap();
     assert_eq!(Order::number(&receiver.try_recv().unwrap()), 4);

@@ -239,8 +239,8 @@ fn what_was_claimed_and_not_published_never_was() {
         for wrong in 0..4 {
             batch.push(&Order::numbered(1000 + wrong)).unwrap();
         }
-        drop(batch);
-        drop(sender.loan().unwrap());
+        assert_eq!(batch.len(), 4);
+        let _ = sender.loan().unwrap();
         drop(sender);
         let mut sender = place.spsc::<Order>(NAME).sender().unwrap();
         sender.try_send(&Order::numbered(number)).unwrap();

@@ -8,13 +8,13 @@ use anyhow::{Result, ensure};
 use strait::{Bytes, BytesReceiver, BytesSender, Received, RecvError, Spsc};
 
 /// One process's ends of both channels.
-pub(super) struct Raw {
+pub(super) struct InPlace {
     words: usize,
     sender: BytesSender,
     receiver: BytesReceiver,
 }
 
-impl Raw {
+impl InPlace {
     pub(super) fn open(channels: &Channels, bytes: usize, role: Role) -> Result<Self> {
         let (out, back) = channels.ends(role);
         let sender = Spsc::<Bytes>::given(out).sender()?;
@@ -39,7 +39,7 @@ fn check(message: &Received<'_>, number: u64) -> Result<()> {
     Ok(())
 }
 
-impl Side for Raw {
+impl Side for InPlace {
     #[inline(always)]
     fn send(&mut self, number: u64) -> Result<()> {
         let mut claim = self.sender.claim(8 * self.words)?;

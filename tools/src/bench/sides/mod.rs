@@ -1,0 +1,257 @@
+//! What is measured, and what it is measured against.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | this one | [`Subject`]: the list; [`Messages`]: their type and size; opening both ends |
+//! | [`payload`] | the messages: every word written, every word read and checked |
+//! | [`lines`] | the yardstick: bare cache lines, and lines with a payload |
+//! | [`typed`] | Strait's typed channels |
+//! | [`bytes`] | Strait's byte channels, for lengths that have no type here |
+//! | [`peers`] | rtrb, between threads |
+
+mod bytes;
+pub(super) mod lines;
+mod payload;
+mod peers;
+mod typed;
+
+use super::exercise::{Player, Role};
+use anyhow::{Result, anyhow, bail};
+use payload::{Payload, Rich};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use strait::{Bytes, Segment, Spsc};
+use strait_ipc::segment::MapOptions;
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A channel of Strait's.
+    Strait,
+    /// Bare cache lines: the yardstick.
+    Raw,
+    /// 48 bytes in the cache line that announces them, without a ring.
+    Line,
+    /// rtrb between two threads, message by message.
+    Rtrb,
+    /// rtrb between two threads, in chunks.
+    RtrbChunks,
+}
+
+impl Subject {
+    /// Its name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Strait => "strait",
+            Subject::Raw => "raw",
+            Subject::Line => "line",
+            Subject::Rtrb => "rtrb",
+            Subject::RtrbChunks => "rtrb-chunks",
+        }
+    }
+
+    /// Whether its two sides are threads of this process, not two processes.
+    #[must_use]
+    pub fn in_process(self) -> bool {
+        matches!(self, Subject::Rtrb | Subject::RtrbChunks)
+    }
+}
+
+/// The kind of message that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Words in a row, copied as they are.
+    Pod,
+    /// A string and a vector beside a number: an archive, serialised in place and validated.
+    Rich,
+}
+
+/// What the messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Bytes per message.
+    pub size: usize,
+    /// What is in them.
+    pub kind: Kind,
+    /// Whether the channels have dense cells, four to a cache line.
+    pub dense: bool,
+}
+
+/// Does `$then` with `$words` a constant, if the messages have one of the sizes that have a type
+/// here; else `$otherwise`.
+macro_rules! by_words {
+    ($messages:expr, $words:ident => $then:expr, $otherwise:expr) => {
+        by_words!(@ $messages, $words, $then, $otherwise, 1 2 4 6 7 8 16 32 64 128)
+    };
+    (@ $messages:expr, $words:ident, $then:expr, $otherwise:expr, $($count:literal)*) => {
+        match $messages.size / 8 {
+            $($count => {
+                const $words: usize = $count;
+                $then
+            })*
+            _ => $otherwise,
+        }
+    };
+}
+
+/// An object that plays one side.
+pub(super) type Boxed = Box<dyn Player>;
+
+impl Messages {
+    /// Whether such messages can be sent.
+    ///
+    /// # Errors
+    ///
+    /// A sentence on what to ask for instead.
+    pub fn check(&self) -> Result<()> {
+        let Self { size, kind, dense } = *self;
+        match kind {
+            Kind::Pod if size == 0 || !size.is_multiple_of(8) => {
+                bail!("plain messages are words: {size} is not a multiple of 8")
+            }
+            Kind::Rich if size < 48 => bail!("a rich message takes at least 48 bytes, not {size}"),
+            _ if dense && (size, kind) != (8, Kind::Pod) => {
+                bail!("dense cells hold 8 bytes: ask for --size 8")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Messages that a ring holds: 1024, or what 2 MiB hold, but at least 4.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        const RING_BYTES: u64 = 2 << 20;
+        let fit = RING_BYTES / (self.size as u64).max(1);
+        1 << fit.clamp(4, 1024).ilog2()
+    }
+
+    /// How a message is held, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { size, kind, dense } = *self;
+        match kind {
+            Kind::Rich => format!("{size} B, a string and a vector"),
+            Kind::Pod if dense => format!("{size} B in dense cells"),
+            Kind::Pod => by_words!(self, WORDS => format!("{} B", 8 * WORDS),
+                format!("{size} B through the byte endpoint")),
+        }
+    }
+
+    /// Whether the peer can carry them: it has no serialisation.
+    #[must_use]
+    pub fn suit_peers(&self) -> bool {
+        self.kind == Kind::Pod
+    }
+
+    fn typed<T: Payload>(&self, channels: &Channels, role: Role) -> Result<Boxed> {
+        Ok(Box::new(typed::Typed::<T>::open(channels, self.size, role)?))
+    }
+
+    /// Opens one side of a pair of channels.
+    pub(super) fn open(&self, channels: &Channels, role: Role) -> Result<Boxed> {
+        match self.kind {
+            Kind::Rich => self.typed::<Rich>(channels, role),
+            Kind::Pod => by_words!(self,
+                WORDS => self.typed::<[u64; WORDS]>(channels, role),
+                Ok(Box::new(bytes::InPlace::open(channels, self.size, role)?))),
+        }
+    }
+
+    /// Both sides of a peer.
+    pub(super) fn peer(&self, subject: Subject) -> Result<[Box<dyn Player + Send>; 2]> {
+        let capacity = usize::try_from(self.capacity())?;
+        let chunks = subject == Subject::RtrbChunks;
+        Ok(by_words!(self,
+            WORDS => peers::connect(capacity).map(|(producer, consumer)| -> Box<dyn Player + Send> {
+                if chunks {
+                    Box::new(peers::Chunks::<WORDS>(producer, consumer))
+                } else {
+                    Box::new(peers::Single::<WORDS>(producer, consumer))
+                }
+            }),
+            {
+                let words = self.size / 8;
+                peers::connect(words * capacity).map(|(producer, consumer)| {
+                    Box::new(peers::WordChunks { words, producer, consumer }) as Box<_>
+                })
+            }
+        ))
+    }
+
+    fn segment(&self) -> Result<Segment> {
+        fn typed<T: Payload>(messages: &Messages) -> Result<Segment> {
+            let channel = Spsc::<T>::unnamed("bench").capacity(messages.capacity());
+            Ok(match (messages.dense, messages.kind) {
+                (true, _) => channel.dense(),
+                (false, Kind::Rich) => channel.max_len(messages.size),
+                (false, Kind::Pod) => channel,
+            }
+            .segment()?)
+        }
+        match self.kind {
+            Kind::Rich => typed::<Rich>(self),
+            Kind::Pod => by_words!(self, WORDS => typed::<[u64; WORDS]>(self), {
+                let channel = Spsc::<Bytes>::unnamed("bench").capacity(self.capacity());
+                Ok(channel.max_len(self.size).segment()?)
+            }),
+        }
+    }
+}
+
+/// A pair of channels, one for each direction, in memory without a name: nothing is left behind
+/// however the run ends.
+#[derive(Debug)]
+pub(super) struct Channels {
+    there: Arc<Segment>,
+    back: Arc<Segment>,
+}
+
+impl Channels {
+    pub(super) fn new(messages: &Messages) -> Result<Self> {
+        Ok(Self { there: Arc::new(messages.segment()?), back: Arc::new(messages.segment()?) })
+    }
+
+    /// Those of another process, from two of its descriptors.
+    pub(super) fn of(there: File, back: File) -> Result<Self> {
+        let segment = |file: File| -> Result<_> {
+            Ok(Arc::new(Segment::from_descriptor(OwnedFd::from(file), MapOptions::default())?))
+        };
+        Ok(Self { there: segment(there)?, back: segment(back)? })
+    }
+
+    /// Descriptors for the other process to open.
+    pub(super) fn descriptors(&self) -> Result<[OwnedFd; 2]> {
+        Ok([self.there.descriptor()?, self.back.descriptor()?])
+    }
+
+    /// The segment that a side sends on, and the one that it receives on.
+    fn ends(&self, role: Role) -> (Arc<Segment>, Arc<Segment>) {
+        let (there, back) = (Arc::clone(&self.there), Arc::clone(&self.back));
+        match role {
+            Role::Here => (there, back),
+            Role::There => (back, there),
+        }
+    }
+}
+
+/// A descriptor of another process of this user.
+pub(super) fn borrow(process: u32, descriptor: i32) -> Result<File> {
+    let path = format!("/proc/{process}/fd/{descriptor}");
+    let file = File::options().read(true).write(true).open(&path);
+    file.map_err(|error| anyhow!("cannot open {path}: {error}"))
+}
+
+/// The number of a descriptor, for [`borrow`].
+pub(super) fn number(descriptor: &impl AsRawFd) -> i32 {
+    descriptor.as_raw_fd()
+}
+
+#[cold]
+fn torn(number: u64) -> anyhow::Error {
+    anyhow!("message {number} was lost, repeated or torn")
+}
