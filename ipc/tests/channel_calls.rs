@@ -220,7 +220,7 @@ fn bytes_are_claimed_and_committed() {
 
     // Neither of these was ever there.
     sender.claim(7).unwrap().abort();
-    drop(sender.try_claim(7).unwrap());
+    let _ = sender.try_claim(7).unwrap();
     let empty = sender.claim(0).unwrap();
     assert!(empty.is_empty());
     empty.commit();

@@ -1,6 +1,6 @@
 //! Why a side of a channel cannot be taken.
 
-use super::{Role, peer, time};
+use super::{Role, time};
 use crate::segment::Segment;
 use crate::system::process;
 use std::fmt;
@@ -59,7 +59,7 @@ impl AttachError {
         Self::Held {
             channel: channel.map_or_else(String::new, |channel| channel.label().to_owned()),
             role,
-            holder: entry.and_then(|entry| peer::complete_entry(&entry)),
+            holder: entry.and_then(|entry| entry.complete()),
         }
     }
 }

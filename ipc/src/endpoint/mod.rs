@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Endpoint`]: take a side of a channel, and give it back |
 //! | [`peer`] | [`PeerView`]: what the other side can know about it |
+//! | [`slot`] | the words that say who has it, and whether it left in good order |
 //! | [`error`] | why a side cannot be taken |
 //!
 //! A side is held by a kernel lock on one byte of the segment's file, owned by an open description
@@ -27,26 +28,20 @@
 
 pub mod error;
 pub mod peer;
+pub mod slot;
 mod time;
 
 pub use error::{AttachError, Holder};
 pub use peer::{Condition, PeerView};
 
 use crate::segment::Segment;
-use crate::segment::layout::{
-    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot,
-    MAX_PROGRAM_BYTES, endpoint_byte,
-};
+use crate::segment::layout::{EndpointSlot, endpoint_byte};
 use crate::system::mapping::Mapping;
-use crate::system::{file, lock, process};
+use crate::system::{file, lock};
 use std::fmt;
 use std::io;
 use std::time::Duration;
 use strait_pools::placement::MappedOne;
-use strait_pools::sync::{
-    Ordering::{Relaxed, Release},
-    Site,
-};
 
 /// A side of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +107,7 @@ impl Endpoint {
         while !lock::try_lock(&own, endpoint_byte(slot), lock::Mode::Exclusive)
             .map_err(failed("lock the endpoint"))?
         {
-            if patience == 0 || peer::is_signed(segment, slot) {
+            if patience == 0 || is_signed(segment, slot) {
                 return Err(AttachError::held(segment, slot, role));
             }
             patience -= 1;
@@ -132,7 +127,7 @@ impl Endpoint {
             action: "map the endpoint",
             source: io::ErrorKind::InvalidData.into(),
         })?;
-        let (predecessor, epoch) = sign(&slot, role);
+        let (predecessor, epoch) = slot.sign(role);
         Ok(Self { slot, predecessor, epoch, mapping })
     }
 
@@ -154,46 +149,18 @@ impl Endpoint {
     }
 }
 
-/// Reads what the predecessor left, and writes the new holder's entry. The lock is held.
-fn sign(slot: &EndpointSlot, role: Role) -> (Predecessor, u64) {
-    let predecessor = match peer::state(slot) {
-        ENDPOINT_FREE => Predecessor::None,
-        ENDPOINT_CLOSED => Predecessor::Closed,
-        _ => Predecessor::Died { pid: slot.pid.load(Relaxed) },
-    };
-    let epoch = slot.epoch.load(Relaxed).wrapping_add(1);
-    let mut program = [0; MAX_PROGRAM_BYTES];
-    let name = process::program_name();
-    for (place, byte) in program.iter_mut().zip(fitting(&name, MAX_PROGRAM_BYTES).bytes()) {
-        *place = byte;
-    }
-
-    slot.state.store(ENDPOINT_ATTACHING, Relaxed);
-    slot.role.store(role as u32, Relaxed);
-    slot.epoch.store(epoch, Relaxed);
-    slot.pid.store(std::process::id(), Relaxed);
-    slot.attached_unix_ns.store(process::unix_nanoseconds(), Relaxed);
-    let (words, _) = program.as_chunks();
-    for (word, bytes) in slot.program.iter().zip(words) {
-        word.store(u64::from_le_bytes(*bytes), Relaxed);
-    }
-    // Whoever sees ACTIVE sees the entry (`endpoint.state`).
-    slot.state.store(ENDPOINT_ACTIVE, Release.at("endpoint.attach"));
-    (predecessor, epoch)
-}
-
-/// As many whole characters of `text` as fit in `bytes` bytes.
-fn fitting(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes).rev().find(|&end| text.is_char_boundary(end));
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
 impl Drop for Endpoint {
     fn drop(&mut self) {
         if !self.forked() {
-            // Whoever sees CLOSED sees all that this side did (`endpoint.state`); and the lock is
-            // released only after that, so nobody takes a closed side for a dead one.
-            self.slot.state.store(ENDPOINT_CLOSED, Release.at("endpoint.close"));
+            // Before the lock goes, so that nobody takes a closed side for a dead one.
+            self.slot.close();
         }
     }
+}
+
+/// Whether the entry says that somebody is attached.
+fn is_signed(segment: &Segment, slot: u32) -> bool {
+    // SAFETY: used only in this function, while the segment is borrowed.
+    let entry = unsafe { segment.slot(slot) };
+    entry.is_some_and(|entry| entry.signed())
 }

@@ -2,19 +2,11 @@
 
 use super::error::{AttachError, Holder};
 use crate::segment::Segment;
-use crate::segment::kernel::program_text;
-use crate::segment::layout::{
-    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot,
-    MAX_PROGRAM_BYTES, endpoint_byte,
-};
+use crate::segment::layout::{EndpointSlot, endpoint_byte};
 use crate::system::{lock, process};
 use std::sync::Arc;
 use strait_pools::environment::{Liveness, Peer};
 use strait_pools::placement::MappedOne;
-use strait_pools::sync::{
-    Ordering::{Acquire, Relaxed},
-    Site,
-};
 
 /// Watches one endpoint from outside. Costs the watched side nothing.
 #[derive(Clone, Debug)]
@@ -61,7 +53,7 @@ impl PeerView {
         if self.segment.guard().forked() {
             return Holder::default();
         }
-        read_entry(&self.entry)
+        self.entry.holder()
     }
 
     /// Whether it is attached, paused, closed or dead.
@@ -82,12 +74,7 @@ impl Liveness for PeerView {
         if self.segment.guard().forked() {
             return Peer::Absent;
         }
-        match state(&self.entry) {
-            ENDPOINT_FREE => Peer::Absent,
-            ENDPOINT_CLOSED => Peer::Closed,
-            // ATTACHING, too: somebody has the lock, or had it and died.
-            _ => Peer::Alive,
-        }
+        self.entry.standing()
     }
 
     fn probe(&self) -> Peer {
@@ -104,38 +91,5 @@ impl Liveness for PeerView {
             Peer::Alive => Peer::Died,
             changed => changed,
         }
-    }
-}
-
-/// Whether the entry says that somebody is attached.
-pub(super) fn is_signed(segment: &Segment, slot: u32) -> bool {
-    // SAFETY: used only in this function, while the segment is borrowed.
-    let entry = unsafe { segment.slot(slot) };
-    entry.is_some_and(|entry| state(&entry) == ENDPOINT_ACTIVE)
-}
-
-/// The entry, unless its holder is still filling it in.
-pub(super) fn complete_entry(slot: &EndpointSlot) -> Option<Holder> {
-    let state = state(slot);
-    (state != ENDPOINT_FREE && state != ENDPOINT_ATTACHING).then(|| read_entry(slot))
-}
-
-/// The slot's state, and with it all that was done before it was stored.
-pub(super) fn state(slot: &EndpointSlot) -> u32 {
-    // Pairs with `endpoint.attach`: the entry; and with `endpoint.close`: the ring.
-    slot.state.load(Acquire.at("endpoint.state"))
-}
-
-fn read_entry(slot: &EndpointSlot) -> Holder {
-    let mut program = [0; MAX_PROGRAM_BYTES];
-    let (bytes, _) = program.as_chunks_mut();
-    for (bytes, word) in bytes.iter_mut().zip(&slot.program) {
-        *bytes = word.load(Relaxed).to_le_bytes();
-    }
-    Holder {
-        pid: slot.pid.load(Relaxed),
-        program: program_text(&program),
-        since_unix_ns: slot.attached_unix_ns.load(Relaxed),
-        epoch: slot.epoch.load(Relaxed),
     }
 }

@@ -149,7 +149,9 @@ pub struct EndpointSlot {
     pub attached_unix_ns: AtomicU64,
     /// Its program's name, UTF-8, padded with zeros.
     pub program: [AtomicU64; MAX_PROGRAM_BYTES / 8],
+    #[cfg(not(loom))]
     line0: [AtomicU64; 8],
+    #[cfg(not(loom))]
     line1: [AtomicU64; 16],
 }
 

@@ -1,11 +1,12 @@
 //! The other process: this program once more, on a core of its own, in one of a few roles.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use strait::Domain;
@@ -47,12 +48,16 @@ pub(super) struct Orders {
     /// Messages per round
     #[arg(long, hide = true, default_value_t = 0)]
     pub(super) count: u64,
+    /// Processor to run on
+    #[arg(long, hide = true, default_value_t = 0)]
+    pub(super) core: usize,
 }
 
 /// A running peer. Dropped, it is killed if it still runs, and nothing of it stays behind.
 #[derive(Debug)]
 pub(super) struct Peer {
     process: Child,
+    stdout: BufReader<ChildStdout>,
     pub(super) domain: Domain,
 }
 
@@ -60,21 +65,28 @@ pub(super) struct Peer {
 pub(super) const CHANNELS: [&str; 2] = ["there", "back"];
 
 impl Peer {
-    /// Starts the peer and pins both processes.
+    /// Starts the peer, each process on a core of its own, and waits until it is ready.
     pub(super) fn start(role: Role, size: usize, count: u64, stdin: Stdio) -> Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let domain = format!("verify-{}-{number}", std::process::id());
+        let (own_core, core) = cores()?;
         let role = role.to_possible_value().context("every role has a name")?;
-        let process = Command::new(std::env::current_exe()?)
+        let mut process = Command::new(std::env::current_exe()?)
             .args(["verify", "--peer", role.get_name(), "--meet", &domain])
             .args(["--size", &size.to_string(), "--count", &count.to_string()])
+            .args(["--core", &core.to_string()])
             .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the other process")?;
-        let peer = Self { process, domain: Domain::open(&domain)? };
-        pin(0)?;
+        let stdout = process.stdout.take().context("its output is not piped")?;
+        let domain = Domain::open(&domain)?;
+        let mut peer = Self { process, stdout: BufReader::new(stdout), domain };
+        pin(own_core)?;
+        let mut line = String::new();
+        peer.stdout.read_line(&mut line)?;
+        ensure!(line.trim_end() == READY, "the other process did not start");
         Ok(peer)
     }
 
@@ -90,9 +102,7 @@ impl Peer {
         };
         ensure!(status.success(), "the other process failed ({status})");
         let mut said = String::new();
-        if let Some(mut stdout) = self.process.stdout.take() {
-            stdout.read_to_string(&mut said)?;
-        }
+        self.stdout.read_to_string(&mut said)?;
         Ok(said)
     }
 }
@@ -108,26 +118,36 @@ impl Drop for Peer {
     }
 }
 
-/// What the peer does first: it takes the second core, and never outlives its parent.
-pub(super) fn settle() -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    pin(1)
+/// What the peer says when its channels are open.
+const READY: &str = "ready";
+
+/// Says so.
+pub(super) fn ready() {
+    println!("{READY}");
 }
 
-/// Pins this process to the `number`th of the processors it started with, if there are so many.
-fn pin(number: usize) -> Result<()> {
-    static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
-    let allowed = match ALLOWED.get() {
-        Some(allowed) => allowed,
-        None => {
-            let set = sched_getaffinity(None)?;
-            ALLOWED.get_or_init(|| (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
-        }
-    };
-    if let Some(&cpu) = allowed.get(number) {
-        let mut only = CpuSet::new();
-        only.set(cpu);
-        sched_setaffinity(None, &only)?;
+/// What the peer does first: it takes its core, and never outlives its parent.
+pub(super) fn settle(core: usize) -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    pin(core)
+}
+
+/// The processors that this process was started on: two for a measurement.
+fn cores() -> Result<(usize, usize)> {
+    static STARTED_ON: OnceLock<Vec<usize>> = OnceLock::new();
+    if STARTED_ON.get().is_none() {
+        let set = sched_getaffinity(None)?;
+        // Asked once, because it is narrowed below.
+        let _ = STARTED_ON.set((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect());
     }
-    Ok(())
+    match STARTED_ON.get().map(Vec::as_slice) {
+        Some([ours, theirs, ..]) => Ok((*ours, *theirs)),
+        _ => bail!("measurements between two processes need two processors"),
+    }
+}
+
+fn pin(core: usize) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(core);
+    Ok(sched_setaffinity(None, &only)?)
 }
