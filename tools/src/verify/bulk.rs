@@ -101,9 +101,8 @@ fn add_up(receiver: &mut BytesReceiver) -> Result<u64, RecvError> {
 
 fn copy_in(sender: &mut BytesSender, words: &[u64]) -> Result<()> {
     // SAFETY: words are plain bytes.
-    let bytes = unsafe {
-        std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), size_of_val(words))
-    };
+    let bytes =
+        unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), size_of_val(words)) };
     let mut claim = sender.claim(bytes.len())?;
     claim.write(0, bytes)?;
     claim.commit();
@@ -148,11 +147,16 @@ pub(super) fn copied(_: &mut Lab) -> Result<Amount> {
     let mut words = vec![0; BLOCK / 8];
     let mut times = Vec::new();
     for number in 0..=ROUNDS {
-        let time = round(BLOCKS, &mut back, |number| number + number + 1, |number| {
-            let last = words.len() - 1;
-            (words[0], words[last]) = (number, number + 1);
-            copy_in(&mut sender, &words)
-        })?;
+        let time = round(
+            BLOCKS,
+            &mut back,
+            |number| number + number + 1,
+            |number| {
+                let last = words.len() - 1;
+                (words[0], words[last]) = (number, number + 1);
+                copy_in(&mut sender, &words)
+            },
+        )?;
         // The first round warms up.
         times.extend((number > 0).then_some(time));
     }
@@ -191,10 +195,15 @@ pub(super) fn beside_the_listing(_: &mut Lab) -> Result<Beside> {
     let last = words.len() - 1;
     let mut times = Vec::new();
     for number in 0..=ROUNDS {
-        let time = round(MEGABYTES, &mut back, |number| number + number + 1, |number| {
-            (words[0], words[last]) = (number, number + 1);
-            copy_in(&mut sender, &words)
-        })?;
+        let time = round(
+            MEGABYTES,
+            &mut back,
+            |number| number + number + 1,
+            |number| {
+                (words[0], words[last]) = (number, number + 1);
+                copy_in(&mut sender, &words)
+            },
+        )?;
         times.extend((number > 0).then_some(time));
     }
     drop((sender, back));
@@ -205,10 +214,15 @@ pub(super) fn beside_the_listing(_: &mut Lab) -> Result<Beside> {
     let mut back = theirs.domain.spsc::<u64>("back").receiver()?;
     let mut listing_times = Vec::new();
     for number in 0..=ROUNDS {
-        let time = round(MEGABYTES, &mut back, |number| number + number + 1, |number| {
-            (words[0], words[last]) = (number, number + 1);
-            listing.send(&words)
-        })?;
+        let time = round(
+            MEGABYTES,
+            &mut back,
+            |number| number + number + 1,
+            |number| {
+                (words[0], words[last]) = (number, number + 1);
+                listing.send(&words)
+            },
+        )?;
         listing_times.extend((number > 0).then_some(time));
     }
     listing.close()?;
@@ -227,7 +241,9 @@ pub(super) fn hand_over(_: &mut Lab) -> Result<Behaviour> {
     let large = hand_over_ns(MEGABYTE)?;
     Ok(Behaviour {
         holds: large <= SAME_COST * small,
-        seen: format!("a message of 1 MB is handed over in {large:.1} ns, of 64 B in {small:.1} ns"),
+        seen: format!(
+            "a message of 1 MB is handed over in {large:.1} ns, of 64 B in {small:.1} ns"
+        ),
     })
 }
 

@@ -35,11 +35,7 @@ impl Ball {
     }
 }
 
-fn open(
-    domain: &Domain,
-    out: &str,
-    back: &str,
-) -> Result<(Sender<Ball>, Receiver<Ball>)> {
+fn open(domain: &Domain, out: &str, back: &str) -> Result<(Sender<Ball>, Receiver<Ball>)> {
     Ok((domain.spsc::<Ball>(out).sender()?, domain.spsc::<Ball>(back).receiver()?))
 }
 

@@ -74,6 +74,13 @@ pub(super) struct Observed {
     pub(super) flow: (u64, u64),
 }
 
+/// Memory for `count` samples, touched beforehand: a page fault in the middle would be measured.
+fn room_for(count: u64) -> Result<Vec<(u64, u64)>> {
+    let mut samples = vec![(1, 1); usize::try_from(count)?];
+    std::hint::black_box(&mut samples).clear();
+    Ok(samples)
+}
+
 /// A side whose messages' type was decided when the program ran.
 pub(super) trait Player {
     fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed>;

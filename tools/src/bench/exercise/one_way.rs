@@ -1,7 +1,7 @@
 //! One-way latency: the open loop. Messages are due at given times whatever became of those before,
 //! and each is timed from when it was due, so a stall counts for every message that it delayed.
 
-use super::{Observed, Side};
+use super::{Observed, Side, room_for};
 use crate::bench::clock::{Clock, Watch, ticks};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub(super) fn send(side: &mut impl Side, plan: &OneWay, clock: Clock) -> Result<
 }
 
 pub(super) fn receive(side: &mut impl Side, plan: &OneWay, clock: Clock) -> Result<Observed> {
-    let mut samples = Vec::with_capacity(usize::try_from(plan.measured)?);
+    let mut samples = room_for(plan.measured)?;
     let mut watch = Watch::start(clock);
     let mut began = ticks();
     let mut last = began;

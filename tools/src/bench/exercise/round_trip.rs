@@ -1,7 +1,7 @@
 //! Round trips: the closed loop. It says how long a message takes there and back while nothing else
 //! is going on; it says nothing about latency under load.
 
-use super::{Observed, Side};
+use super::{Observed, Side, room_for};
 use crate::bench::clock::{Clock, Watch, ticks};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ impl RoundTrips {
 }
 
 pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Result<Observed> {
+    let mut samples = room_for(plan.stamped)?;
     let mut number = plan.first;
     let mut bounce = |count| -> Result<()> {
         for _ in 0..count {
@@ -46,7 +47,6 @@ pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Re
         blocks.push((ticks() - began) as f64 / BLOCK as f64);
     }
 
-    let mut samples = Vec::with_capacity(usize::try_from(plan.stamped)?);
     let mut watch = Watch::start(clock);
     let mut began = watch.look();
     for number in number..number + plan.stamped {

@@ -1,0 +1,136 @@
+//! `strait bench`: how close channels come to what the hardware allows.
+//!
+//! Two pinned processes exchange messages; every figure stands beside that of a yardstick, bare
+//! cache lines bounced in the same round, and of a peer. Absolute figures belong to the machine and
+//! the moment, the ratios within rounds do not.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | this one | the commands |
+//! | [`options`] | what can be asked for |
+//! | [`run`] | rounds, in turn, with probes around everything |
+//! | [`exercise`] | round trips, one-way messages, streams: what two sides do |
+//! | [`sides`] | the ends of what is measured: channels, bare lines, a peer's ring |
+//! | [`partner`] | the other process |
+//! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
+//! | [`classes`] | placements told apart by their raw round trip |
+//! | [`measured`] | from ticks to figures |
+//! | [`statistics`] | medians and intervals |
+//! | [`outcome`] | the result, by round and by class |
+//! | [`table`] | the result for people |
+
+pub mod classes;
+pub mod clock;
+mod exercise;
+pub mod measured;
+pub mod options;
+pub mod outcome;
+mod partner;
+mod run;
+mod sides;
+pub mod statistics;
+pub mod table;
+
+pub use run::{Stopped, Task};
+pub use sides::{Kind, Messages, Subject};
+
+use crate::report::{ReportInput, Series, write};
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use options::Options;
+use outcome::Outcome;
+use std::io::Write as _;
+use table::{Style, render};
+
+/// The benchmarks.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Round trips, one at a time: the closed loop.
+    Rtt {
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// One-way latency of messages sent at a given rate: the open loop.
+    Oneway {
+        /// Messages per second; by default half of what goes through, measured every round.
+        #[arg(long)]
+        rate: Option<f64>,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// As many messages as go through.
+    Stream {
+        /// Messages per batch; 1 sends and receives them one by one.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        batch: u64,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// The second process of a benchmark.
+    #[command(hide = true)]
+    Partner,
+}
+
+/// Does as the command line says, and prints the result.
+///
+/// # Errors
+///
+/// The options contradict each other, there are not two cores, or a side failed.
+pub fn command(command: Command) -> Result<()> {
+    let (task, options) = match command {
+        Command::Rtt { options } => (Task::RoundTrip, options),
+        Command::Oneway { rate, options } => (Task::OneWay { rate }, options),
+        Command::Stream { batch, options } => (Task::Stream { batch }, options),
+        Command::Partner => return partner::main(),
+    };
+    let outcome = measure(task, &options)?;
+    let title = title(&outcome, &options)?;
+    let text = if options.json {
+        serde_json::to_string(&outcome)?
+    } else {
+        format!("{title}\n{}", render(&outcome, Style::Terminal))
+    };
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    if let Some(directory) = &options.report {
+        for path in write(directory, &report(outcome, title))? {
+            eprintln!("wrote {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Runs a benchmark, in this process and a second one that it starts from the same executable,
+/// which must understand `bench partner`. The calling thread stays pinned.
+///
+/// # Errors
+///
+/// As for [`command`].
+pub fn measure(task: Task, options: &Options) -> Result<Outcome> {
+    if let Task::OneWay { rate: Some(rate) } = task {
+        ensure!((1.0..=1e9).contains(&rate), "a rate is between 1 and 1e9 messages per second");
+    }
+    Outcome::new(task, options, &run::run(task, options)?)
+}
+
+fn title(outcome: &Outcome, options: &Options) -> Result<String> {
+    let messages = options.messages()?.description();
+    Ok(match (outcome.bench, outcome.batch) {
+        ("rtt", _) => format!("Round trip, {messages}"),
+        ("oneway", _) => format!("One way in an open loop, {messages}"),
+        (_, Some(batch)) if batch > 1 => format!("Stream in batches of {batch}, {messages}"),
+        _ => format!("Stream, {messages}"),
+    })
+}
+
+fn report(outcome: Outcome, title: String) -> ReportInput {
+    let table_markdown = render(&outcome, Style::Markdown);
+    let series = outcome.samples.into_iter().map(|((class, subject), samples)| Series {
+        name: format!("{} {class}", subject.name()),
+        histogram: samples.histogram,
+    });
+    let (series, environment) = (series.collect(), outcome.environment);
+    ReportInput { title, unit: "ns", series, table_markdown, environment }
+}

@@ -1,0 +1,60 @@
+//! Counting allocations: the `strait` program installs this allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The system's allocator, which counts while [`count`] is running.
+#[derive(Debug)]
+pub struct CountingAllocator;
+
+/// Whether anybody counts: a load that costs nothing, so that measurements are not disturbed.
+static COUNTING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static MADE: Cell<u64> = const { Cell::new(0) };
+}
+
+fn note() {
+    if COUNTING.load(Ordering::Relaxed) {
+        MADE.set(MADE.get() + 1);
+    }
+}
+
+// SAFETY: everything is done by the system's allocator.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's obligations are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's obligations are the system allocator's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: the caller's obligations are the system allocator's.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's obligations are the system allocator's.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// Runs `work`; returns how many allocations this thread made, unless nobody counts them here.
+pub(super) fn count<T>(work: impl FnOnce() -> T) -> (Option<u64>, T) {
+    COUNTING.store(true, Ordering::Relaxed);
+    MADE.set(0);
+    drop(std::hint::black_box(Box::new(0_u8)));
+    let counts = MADE.get() == 1;
+    MADE.set(0);
+    let outcome = work();
+    COUNTING.store(false, Ordering::Relaxed);
+    (counts.then(|| MADE.get()), outcome)
+}

@@ -1,0 +1,408 @@
+//! The rows of the performance guide, in our words: what it claims, and how ours is measured.
+//!
+//! The letters follow the guide's chapters: A to D its figures, E to H deployment, code, services
+//! and modules, I and J communication, K to M memory, threads and profiling, N to P tuning, practice
+//! and monitoring, Q its three cases. A figure that is built gets its bound and its measurement here,
+//! nowhere else; what a module of its own has to be built for is UNBUILT.
+
+use super::judge::Proof::{AtLeast, AtMost, Holds, NoWorse, Unbuilt};
+use super::judge::Unit::{Bytes, BytesPerSecond, Cores, Nanoseconds};
+use super::judge::{Figure, Proof, Row};
+use super::{behaviour, bulk, codec, memory, small};
+
+const US: f64 = 1e3;
+const MB: f64 = 1e6;
+const GB: f64 = 1e9;
+
+const fn row(id: &'static str, what: &'static str, figures: &'static [Figure]) -> Row {
+    Row { id, what, figures }
+}
+
+const fn built(part: &'static str, guide: &'static str, proof: Proof) -> Figure {
+    Figure { part, guide, proof }
+}
+
+const fn unbuilt(part: &'static str, guide: &'static str) -> Figure {
+    Figure { part, guide, proof: Unbuilt }
+}
+
+/// All of them, in the guide's order.
+pub(super) const ROWS: &[Row] = &[
+    // The guide's figures.
+    row(
+        "A1",
+        "service call without data",
+        &[
+            unbuilt("in process", "5 ns"),
+            unbuilt("between processes", "50 µs"),
+            unbuilt("remote", "5 ms"),
+        ],
+    ),
+    row(
+        "A2",
+        "service call with 1 KB",
+        &[
+            unbuilt("in process", "10 ns"),
+            unbuilt("between processes", "60 µs"),
+            unbuilt("remote", "6 ms"),
+        ],
+    ),
+    row(
+        "A3",
+        "service call with 1 MB",
+        &[
+            unbuilt("in process", "500 ns"),
+            unbuilt("between processes", "200 µs"),
+            unbuilt("remote", "15 ms"),
+        ],
+    ),
+    row(
+        "A4",
+        "service call that works for a while",
+        &[
+            unbuilt("in process", "1 µs"),
+            unbuilt("between processes", "100 µs"),
+            unbuilt("remote", "10 ms"),
+        ],
+    ),
+    row(
+        "B1",
+        "service calls per second",
+        &[
+            unbuilt("in process", "10 million"),
+            unbuilt("between processes", "20,000"),
+            unbuilt("remote", "200"),
+        ],
+    ),
+    row(
+        "B2",
+        "data transfer",
+        &[
+            built("in process", "unlimited", Holds(bulk::hand_over)),
+            built("between processes, copied", "1 GB/s", AtLeast(GB, BytesPerSecond, bulk::copied)),
+            built(
+                "between processes, in place",
+                "1 GB/s",
+                AtLeast(GB, BytesPerSecond, bulk::in_place),
+            ),
+            unbuilt("remote", "100 MB/s"),
+        ],
+    ),
+    row(
+        "B3",
+        "calls in flight",
+        &[
+            unbuilt("in process", "10,000 or more"),
+            unbuilt("between processes", "1,000"),
+            unbuilt("remote", "100"),
+        ],
+    ),
+    row(
+        "C1",
+        "module life",
+        &[
+            unbuilt("load", "1 to 10 ms"),
+            unbuilt("start", "1 to 100 ms"),
+            unbuilt("stop", "1 to 50 ms"),
+        ],
+    ),
+    row(
+        "C2",
+        "registry",
+        &[
+            unbuilt("registration", "50 ns, however many services"),
+            unbuilt("look-up", "50 to 100 ns"),
+            unbuilt("tracker told", "100 ns"),
+        ],
+    ),
+    row(
+        "D1",
+        "memory of the core",
+        &[
+            built(
+                "idle process",
+                "about 10 MB",
+                AtMost(10.0 * MB, Bytes, memory::idle_with_channel),
+            ),
+            unbuilt("service registry", "10 KB and 100 B per service"),
+            unbuilt("event dispatcher", "4 KB and its threads"),
+            unbuilt("module registry", "5 KB and 512 B per module"),
+        ],
+    ),
+    row(
+        "D2",
+        "memory of a module",
+        &[
+            unbuilt("module", "512 B"),
+            unbuilt("context", "256 B"),
+            unbuilt("registration", "128 B"),
+            unbuilt("manifest", "1 to 5 KB"),
+        ],
+    ),
+    row(
+        "D3",
+        "memory in total",
+        &[unbuilt("sum", "10 MB, 10 KB per module, 256 B per service, and the modules' data")],
+    ),
+    // Deployment, code, services, modules.
+    row(
+        "E1",
+        "deployment models",
+        &[
+            unbuilt("single process", "without communication between processes"),
+            unbuilt("hybrid", "trusted modules inside, untrusted ones outside"),
+        ],
+    ),
+    row(
+        "F1",
+        "fewer module boundaries",
+        &[unbuilt("cost of a boundary", "three modules made one")],
+    ),
+    row(
+        "F2",
+        "cached services",
+        &[unbuilt("look-up", "50 ns"), unbuilt("call through the cache", "5 ns")],
+    ),
+    row(
+        "F3",
+        "moved, not copied",
+        &[built("handles", "ownership moves", Holds(behaviour::moved_only))],
+    ),
+    row(
+        "F4",
+        "strings without needless allocations",
+        &[built("message with strings", "one allocation", Holds(behaviour::strings_in_place))],
+    ),
+    row(
+        "G1",
+        "service ranking",
+        &[unbuilt("property", "`service.ranking` = \"1000\": the higher is preferred")],
+    ),
+    row("G2", "filters at the registry", &[unbuilt("filter", "`(type=postgresql)`")]),
+    row("G3", "pooled services", &[unbuilt("pool", "at most 100, reset on return")]),
+    row(
+        "G4",
+        "N operations in one",
+        &[built(
+            "per message, batched against single",
+            "one exchange for N messages",
+            NoWorse(Nanoseconds, small::batches),
+        )],
+    ),
+    row("G5", "asynchronous calls", &[unbuilt("call", "a future, awaited later")]),
+    row("H1", "lazy initialisation", &[unbuilt("resource", "made on first use, once")]),
+    row(
+        "H2",
+        "preloading",
+        &[
+            unbuilt("`modules.preload`", "core, cache, database"),
+            unbuilt("`modules.lazy_load`", "reporting, analytics"),
+        ],
+    ),
+    // Communication.
+    row(
+        "I1",
+        "shared memory for large data",
+        &[built(
+            "1 MB, copied in and out",
+            "one buffer, a flag and a yield",
+            NoWorse(Nanoseconds, bulk::beside_the_listing),
+        )],
+    ),
+    row("I2", "messages without copies", &[unbuilt("readers", "many readers share one message")]),
+    row(
+        "J1",
+        "transports",
+        &[
+            built(
+                "shared memory, round trip",
+                "10 µs",
+                AtMost(10.0 * US, Nanoseconds, small::round_trip),
+            ),
+            built(
+                "shared memory, throughput",
+                "10 GB/s",
+                AtLeast(10.0 * GB, BytesPerSecond, bulk::in_place),
+            ),
+            built(
+                "shared memory, waiting",
+                "low use of the processor, taken as half a core",
+                AtMost(0.5, Cores, behaviour::waiting_cores),
+            ),
+            unbuilt("Unix socket", "50 µs, 1 GB/s, medium use of the processor"),
+            unbuilt("named pipe", "100 µs, 500 MB/s, medium use of the processor"),
+            unbuilt("gRPC", "5 ms, 100 MB/s, high use of the processor"),
+        ],
+    ),
+    row(
+        "J2",
+        "transport settings",
+        &[
+            unbuilt(
+                "`ipc.transports`",
+                "default unix-socket, large_data shared-memory, remote grpc",
+            ),
+            unbuilt("`ipc.shared_memory`", "size_mb 100, num_buffers 10"),
+            unbuilt("`ipc.unix_socket`", "buffer_size 65536, backlog 100"),
+        ],
+    ),
+    row(
+        "J3",
+        "message formats",
+        &[
+            built(
+                "written and read, against JSON",
+                "slow",
+                NoWorse(Nanoseconds, codec::beside_json),
+            ),
+            built(
+                "written and read, against Protocol Buffers",
+                "fast",
+                NoWorse(Nanoseconds, codec::beside_protobuf),
+            ),
+            built(
+                "size, against Protocol Buffers",
+                "compact",
+                NoWorse(Bytes, codec::size_beside_protobuf),
+            ),
+            built(
+                "written, against FlatBuffers",
+                "no figure",
+                NoWorse(Nanoseconds, codec::writing_beside_flatbuffers),
+            ),
+            built(
+                "read, against FlatBuffers",
+                "no decoding",
+                NoWorse(Nanoseconds, codec::reading_beside_flatbuffers),
+            ),
+        ],
+    ),
+    row(
+        "J4",
+        "batcher of small messages",
+        &[
+            built("by number", "100 messages in one exchange", Holds(behaviour::all_or_nothing)),
+            unbuilt("by time", "sent after 10 ms at the latest"),
+        ],
+    ),
+    // Memory, threads, profiling.
+    row("K1", "memory pool", &[unbuilt("pool", "chunks of 1,024 blocks, a list of free ones")]),
+    row("K2", "size classes", &[unbuilt("classes", "up to 64 B, 1 KB, 64 KB")]),
+    row(
+        "K3",
+        "ownership",
+        &[unbuilt("references", "one owner where one will do; weak ones break cycles")],
+    ),
+    row(
+        "L1",
+        "thread pool",
+        &[unbuilt("threads", "as many as cores, twice that for input and output")],
+    ),
+    row("L2", "lock-free queue", &[unbuilt("queue", "many producers, many consumers")]),
+    row("L3", "sharded cache", &[unbuilt("shards", "16, each with its lock")]),
+    row("M1", "profiling", &[unbuilt("tools", "perf, flame graphs, Massif, AddressSanitizer")]),
+    row(
+        "M2",
+        "profiler in the program",
+        &[unbuilt("statistics", "count, mean, least and most per name")],
+    ),
+    // Tuning and practice.
+    row(
+        "N1",
+        "settings",
+        &[unbuilt(
+            "`performance`",
+            "service_cache_size 1000, service_cache_ttl_ms 60000, event_queue_size 10000, event_thread_pool_size 8, lazy_loading true, preload_modules core and cache",
+        )],
+    ),
+    row(
+        "N2",
+        "compiler",
+        &[unbuilt(
+            "flags",
+            "highest optimisation, native instructions, at link time, guided by profiles",
+        )],
+    ),
+    row(
+        "N3",
+        "system",
+        &[
+            unbuilt(
+                "network buffers",
+                "rmem_max and wmem_max 134217728; tcp_rmem 4096 87380 134217728; tcp_wmem 4096 65536 134217728",
+            ),
+            unbuilt("files", "fs.file-max 2097152"),
+            unbuilt("shared memory", "shmmax 68719476736, shmall 4294967296"),
+            unbuilt("limits", "nofile 65536, nproc 32768"),
+        ],
+    ),
+    row("O1", "measure first", &[unbuilt("gate", "acts beyond a threshold only")]),
+    row("O2", "cached computations", &[unbuilt("cache", "computed once, read often")]),
+    row(
+        "O3",
+        "batches as transactions",
+        &[built("batch", "all of it or nothing", Holds(behaviour::all_or_nothing))],
+    ),
+    row(
+        "O4",
+        "fitting containers",
+        &[unbuilt("choice", "linear below 100 entries, hashed or ordered above")],
+    ),
+    row(
+        "P1",
+        "metrics",
+        &[unbuilt("gauges", "service_latency_ms and service_error_rate per service")],
+    ),
+    row(
+        "P2",
+        "alerts",
+        &[
+            unbuilt("HighServiceLatency", "over 100 ms for 5 minutes"),
+            unbuilt("LowThroughput", "below 100 calls a second for 10 minutes"),
+            unbuilt("HighMemoryUsage", "over 2 GB for 5 minutes"),
+        ],
+    ),
+    // Cases.
+    row("Q1", "trading", &[unbuilt("order to answer", "45 µs on average, from 500 µs")]),
+    row(
+        "Q2",
+        "sensors",
+        &[unbuilt("sustained", "1.2 million messages a second, in batches of 100, in 16 shards")],
+    ),
+    row("Q3", "video", &[unbuilt("start", "800 ms, from 5 s")]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_guide_is_here_once_and_in_order() {
+        let counts = [
+            ('A', 4),
+            ('B', 3),
+            ('C', 2),
+            ('D', 3),
+            ('E', 1),
+            ('F', 4),
+            ('G', 5),
+            ('H', 2),
+            ('I', 2),
+            ('J', 4),
+            ('K', 3),
+            ('L', 3),
+            ('M', 2),
+            ('N', 3),
+            ('O', 4),
+            ('P', 2),
+            ('Q', 3),
+        ];
+        let expected: Vec<String> = counts
+            .iter()
+            .flat_map(|(letter, count)| (1..=*count).map(move |number| format!("{letter}{number}")))
+            .collect();
+        let found: Vec<&str> = ROWS.iter().map(|row| row.id).collect();
+        assert_eq!(found, expected);
+        assert!(ROWS.iter().all(|row| !row.figures.is_empty()));
+    }
+}
