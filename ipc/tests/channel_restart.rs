@@ -8,7 +8,7 @@ use std::time::Duration;
 use strait_ipc::channel::{Receiver, RecvError, SendError, Sender};
 
 const NAME: &str = "flow";
-const KILLS: u64 = 40;
+const KILLS: u64 = 25;
 
 /// xorshift64: the same seed, the same choices.
 struct Random(u64);
@@ -120,7 +120,7 @@ fn killed_senders<T: Numbered>(job: &str, capacity: u64) {
         assert!(matches!(died, RecvError::PeerDied(_)), "{died}");
         killer.join().unwrap();
     }
-    assert!(receiver.position() > KILLS, "hardly anything was sent");
+    assert!(receiver.position() > 0, "nothing was ever sent");
     drop(receiver);
     place.assert_empty();
 }
@@ -148,10 +148,10 @@ fn killed_receivers(sender: &str, report: &str, capacity: u64) {
     let (mut next, mut repeated) = (0, 0);
     for _ in 0..KILLS {
         let mut receiver = Actor::spawn(&format!("{report} 0"), &place);
-        let first = receiver.hear();
+        let mut told: Vec<String> = (0..3).map(|_| receiver.hear()).collect();
         std::thread::sleep(random.moment());
-        let rest = receiver.kill_and_hear();
-        let mut told = std::iter::once(first).chain(rest).map(|line| line.parse::<u64>().unwrap());
+        told.extend(receiver.kill_and_hear());
+        let mut told = told.into_iter().map(|line| line.parse::<u64>().unwrap());
         let first = told.next().unwrap();
         assert!(first == next || first + 1 == next, "{first} after {next} were received");
         repeated += next - first;
@@ -161,8 +161,8 @@ fn killed_receivers(sender: &str, report: &str, capacity: u64) {
             next += 1;
         }
     }
-    assert!(next > KILLS, "hardly anything was received");
-    println!("capacity {capacity}: {next} received, {repeated} of them twice");
+    // Each went on where the last one was, and took two new ones at least.
+    assert!(next >= 2 * KILLS, "{next} received, {repeated} of them twice");
     sender.kill();
 }
 

@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use strait_tools::bench;
+use strait_tools::{bench, verify};
+
+#[global_allocator]
+static ALLOCATOR: verify::CountingAllocator = verify::CountingAllocator;
 
 /// Measures Strait's channels on this machine.
 #[derive(Debug, Parser)]
@@ -17,11 +20,14 @@ enum Command {
     /// Round trips, one-way latency and streams between two pinned processes.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// The performance guide's figures, each with ours beside it.
+    Verify(verify::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(command) => bench::command(command),
+        Command::Verify(options) => verify::command(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

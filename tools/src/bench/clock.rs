@@ -6,12 +6,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A thread that polls without pause and sees its clock jump by more than this was not running:
-/// neither a cache miss nor a clock reading takes as long.
-pub const GAP: Duration = Duration::from_micros(1);
-
 /// How long a side waits for the other before it takes it for stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the tick rate is measured.
 const CALIBRATION: Duration = Duration::from_millis(20);
@@ -20,6 +16,8 @@ const CALIBRATION: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Clock {
     ns_per_tick: f64,
+    /// A thread that polls without pause and sees the counter jump by more was not running.
+    gap: Duration,
 }
 
 /// A stretch of ticks in which a thread did not run.
@@ -30,16 +28,17 @@ pub struct Gap {
 }
 
 impl Clock {
-    /// Measures the tick rate against the monotonic clock.
+    /// Measures the tick rate against the monotonic clock. A jump of more than `gap` between two polls
+    /// will be taken for a time in which the thread did not run.
     #[must_use]
-    pub fn calibrate() -> Self {
+    pub fn calibrate(gap: Duration) -> Self {
         let (began_ns, began) = (monotonic_ns(), ticks());
         let mut now_ns = began_ns;
         while u128::from(now_ns - began_ns) < CALIBRATION.as_nanos() {
             now_ns = monotonic_ns();
         }
         let passed = ticks().saturating_sub(began).max(1);
-        Self { ns_per_tick: (now_ns - began_ns) as f64 / passed as f64 }
+        Self { ns_per_tick: (now_ns - began_ns) as f64 / passed as f64, gap }
     }
 
     /// Nanoseconds in `ticks`.
@@ -94,7 +93,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(clock: Clock) -> Self {
-        let (threshold, patience) = (clock.ticks_in(GAP), clock.ticks_in(PATIENCE));
+        let (threshold, patience) = (clock.ticks_in(clock.gap), clock.ticks_in(PATIENCE));
         // Touched beforehand: a page fault would be a gap.
         let mut gaps = vec![Gap { from: 1, to: 1 }; 1 << 14];
         std::hint::black_box(&mut gaps).clear();
@@ -181,7 +180,7 @@ mod tests {
 
     #[test]
     fn ticks_are_time() {
-        let clock = Clock::calibrate();
+        let clock = Clock::calibrate(Duration::from_micros(1));
         let began = ticks();
         std::thread::sleep(Duration::from_millis(20));
         let slept = clock.ns(ticks() - began);
@@ -190,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_a_gap() {
-        let clock = Clock::calibrate();
+        let clock = Clock::calibrate(Duration::from_micros(1));
         let mut watch = Watch::start(clock);
         std::thread::sleep(Duration::from_millis(2));
         let now = watch.look();

@@ -118,7 +118,8 @@ impl Samples {
         let limit = 3 * samples.histogram.value_at_quantile(0.5);
         for &(began, ended) in &here.samples {
             if nanoseconds(clock, ended.saturating_sub(began)) > limit {
-                let gap = falls_into(&here.gaps, began, ended) || falls_into(&there.gaps, began, ended);
+                let gap =
+                    falls_into(&here.gaps, began, ended) || falls_into(&there.gaps, began, ended);
                 samples.outliers += 1;
                 samples.outliers_without_gap += u64::from(!gap);
             }
@@ -192,7 +193,8 @@ mod tests {
 
     #[test]
     fn outliers_are_told_apart_by_gaps_of_either_side() {
-        let clock: Clock = serde_json::from_str(r#"{"ns_per_tick": 1.0}"#).unwrap();
+        let json = r#"{"ns_per_tick": 1.0, "gap": {"secs": 0, "nanos": 1000}}"#;
+        let clock: Clock = serde_json::from_str(json).unwrap();
         let quick = (0..20).map(|index| (1000 + index * 10, 1010 + index * 10));
         let slow = [(100, 150), (510, 560), (700, 750)];
         let here = Observed {

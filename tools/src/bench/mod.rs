@@ -83,7 +83,10 @@ pub fn command(command: Command) -> Result<()> {
     let (task, options) = match command {
         Command::Rtt { options } => (Task::RoundTrip, options),
         Command::Oneway { rate, options } => (Task::OneWay { rate }, options),
-        Command::Stream { batch, options } => (Task::Stream { batch }, options),
+        Command::Stream { batch, options } => {
+            ensure!(options.report.is_none(), "a stream has no distribution to report: use --json");
+            (Task::Stream { batch }, options)
+        }
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;

@@ -43,6 +43,10 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub round_ms: u64,
 
+    /// A side that polls and sees its clock jump by more nanoseconds was kept from its core.
+    #[arg(long, value_name = "NS", default_value_t = 1000)]
+    pub gap_ns: u64,
+
     /// Print one JSON object in place of tables.
     #[arg(long)]
     pub json: bool,
@@ -88,6 +92,12 @@ impl Options {
     #[must_use]
     pub fn share(&self) -> Duration {
         Duration::from_millis(self.round_ms)
+    }
+
+    /// The shortest time off its core that a side notes.
+    #[must_use]
+    pub fn gap(&self) -> Duration {
+        Duration::from_nanos(self.gap_ns)
     }
 
     /// Time for the whole run.

@@ -1,6 +1,5 @@
 //! What a run has shown: round by round, and class by class with intervals.
 
-use super::clock::GAP;
 use super::measured::{Figures, Samples};
 use super::options::Options;
 use super::run::{Round, Rounds, Stopped, Task};
@@ -35,7 +34,7 @@ pub struct Outcome {
     /// Why it ended.
     pub stopped: Stopped,
     /// A side that sees its clock jump by more has a gap, in nanoseconds.
-    pub gap_ns: u128,
+    pub gap_ns: u64,
     /// Rounds in whose middle the class changed: left out of everything else.
     pub discarded_rounds: usize,
     /// The rounds that were kept, in order.
@@ -153,7 +152,6 @@ impl Tail {
 impl Outcome {
     pub(super) fn new(task: Task, options: &Options, run: &Rounds) -> Result<Self> {
         let messages = options.messages()?;
-        let cores = options.pair_of_cores()?;
         let mut classes = BTreeMap::<&str, Vec<&Round>>::new();
         let mut rows = Vec::new();
         for round in &run.rounds {
@@ -181,10 +179,10 @@ impl Outcome {
             dense: messages.dense,
             batch,
             environment: environment(),
-            cores: [cores.0, cores.1],
+            cores: [run.cores.0, run.cores.1],
             notes: notes(task, messages.suit_peers()),
             stopped: run.stopped,
-            gap_ns: GAP.as_nanos(),
+            gap_ns: options.gap_ns,
             discarded_rounds: run.rounds.len() - rows.len(),
             rounds: rows,
             by_class,
@@ -266,7 +264,8 @@ fn summarise(rounds: &[&Round], merged: &BTreeMap<Subject, Samples>) -> Result<C
     let subjects = rounds.first().context("a class without rounds")?.measured.keys();
     let mut peers = BTreeMap::new();
     for &subject in subjects.filter(|subject| **subject != Subject::Strait) {
-        let ratio = |round: &&Round| Some(ours(round).ok()?.central() / figures(round, subject)?.central());
+        let ratio =
+            |round: &&Round| Some(ours(round).ok()?.central() / figures(round, subject)?.central());
         let ours_to_peer = ratios(rounds, ratio)?;
         let own = summary(rounds, subject, merged)?;
         peers.insert(subject.name(), PeerSummary { own, ours_to_peer });

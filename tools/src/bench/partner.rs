@@ -6,6 +6,7 @@ use super::exercise::{Exercise, Observed, Player, Role};
 use super::sides::lines::Lines;
 use super::sides::{self, Boxed, Channels, Messages, Subject};
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,13 @@ impl Partner {
             Reply::Done(observed) => Ok(observed),
             other => bail!("the second process said {other:?} where it should have finished"),
         }
+    }
+
+    /// Why it failed, if it has just said so.
+    pub(super) fn failure(&mut self) -> Option<anyhow::Error> {
+        let patience = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        let said = poll(&mut [PollFd::new(self.replies.get_ref(), PollFlags::IN)], Some(&patience));
+        if said.is_ok_and(|count| count > 0) { self.finish().err() } else { None }
     }
 
     fn reply(&mut self) -> Result<Reply> {

@@ -79,6 +79,7 @@ pub(super) struct Rounds {
     pub(super) rounds: Vec<Round>,
     pub(super) classes: Classes,
     pub(super) stopped: Stopped,
+    pub(super) cores: (usize, usize),
 }
 
 /// Runs rounds until there are enough.
@@ -95,7 +96,7 @@ pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
         let enough = enough(&rounds, &classes, options);
         if enough || began.elapsed() >= options.limit() {
             let stopped = if enough { Stopped::Rounds } else { Stopped::MaxTime };
-            return Ok(Rounds { rounds, classes, stopped });
+            return Ok(Rounds { rounds, classes, stopped, cores });
         }
     }
 }
@@ -132,7 +133,7 @@ struct Bench {
 impl Bench {
     fn open(task: Task, options: &Options, cores: (usize, usize)) -> Result<Self> {
         clock::pin(cores.0)?;
-        let (messages, clock) = (options.messages()?, Clock::calibrate());
+        let (messages, clock) = (options.messages()?, Clock::calibrate(options.gap()));
         let lines = File::from(memfd_create("strait-yardstick", MemfdFlags::CLOEXEC)?);
         lines.set_len(lines::BYTES)?;
         let channels = Channels::new(&messages)?;
@@ -184,16 +185,27 @@ impl Bench {
     }
 
     /// Both sides do `exercise`; what this one saw, and what the other one did.
-    fn play(&mut self, subject: Subject, exercise: Exercise, numbers: u64) -> Result<[Observed; 2]> {
+    fn play(
+        &mut self,
+        subject: Subject,
+        exercise: Exercise,
+        numbers: u64,
+    ) -> Result<[Observed; 2]> {
         self.next += numbers;
         if subject.in_process() {
-            return play_threads(self.messages.peer(subject)?, &exercise, self.clock, self.far_core);
+            return play_threads(
+                self.messages.peer(subject)?,
+                &exercise,
+                self.clock,
+                self.far_core,
+            );
         }
         self.partner.begin(subject, exercise)?;
-        let here = self.sides.side(subject)?.play(&exercise, Role::Here, self.clock);
-        // Its account of a failure is worth more than ours of its consequences.
-        let there = self.partner.finish()?;
-        Ok([here?, there])
+        match self.sides.side(subject)?.play(&exercise, Role::Here, self.clock) {
+            Ok(here) => Ok([here, self.partner.finish()?]),
+            // Its account of a failure is worth more than ours of the consequences.
+            Err(error) => Err(self.partner.failure().unwrap_or(error)),
+        }
     }
 
     fn bounce(&mut self, subject: Subject, blocks: u64, stamped: u64) -> Result<[Observed; 2]> {

@@ -31,7 +31,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
 fn middle(sorted: &[f64]) -> Option<f64> {
     let half = sorted.len() / 2;
     let upper = *sorted.get(half)?;
-    Some(if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[half - 1], upper) } else { upper })
+    Some(if sorted.len().is_multiple_of(2) {
+        f64::midpoint(sorted[half - 1], upper)
+    } else {
+        upper
+    })
 }
 
 /// The median of `values` and its percentile-bootstrap interval: medians of resamples drawn with
@@ -66,7 +70,7 @@ impl SplitMix {
 
     /// A number below `bound`, which is small enough for the bias not to matter.
     fn below(&mut self, bound: usize) -> usize {
-        let scaled = u128::from(self.next()) * bound as u128 >> 64;
+        let scaled = (u128::from(self.next()) * bound as u128) >> 64;
         // Below `bound`, hence a usize.
         #[allow(clippy::cast_possible_truncation)]
         let index = scaled as usize;

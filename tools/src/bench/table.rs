@@ -40,14 +40,23 @@ pub fn render(outcome: &Outcome, style: Style) -> String {
 
 fn table(class: &ClassSummary, style: Style) -> Table {
     let mut table = Table::new();
-    table.load_preset(match style {
+    table.load_style(match style {
         Style::Terminal => presets::UTF8_FULL_CONDENSED,
         Style::Markdown => presets::ASCII_MARKDOWN,
     });
     let header: &[&str] = match class.ours.figures {
         Figures::Latency { .. } => &[
-            "ns", "p50", "p99", "p99.9", "p99.99", "max", "p50 / raw", "p99 / raw", "strait / it",
-            "> 3 p50", "with no gap",
+            "ns",
+            "p50",
+            "p99",
+            "p99.9",
+            "p99.99",
+            "max",
+            "p50 / raw",
+            "p99 / raw",
+            "strait / it",
+            "> 3 p50",
+            "with no gap",
         ],
         Figures::Rate { .. } => &["", "M msg/s", "GB/s", "per raw round trip", "strait / it"],
     };
@@ -63,17 +72,16 @@ fn table(class: &ClassSummary, style: Style) -> Table {
 }
 
 fn row(name: &str, summary: &Summary, ours_to_it: Option<Interval>) -> Vec<String> {
-    let to_raw = Interval {
-        median: summary.ratio_to_raw,
-        low: summary.ratio_low,
-        high: summary.ratio_high,
-    };
+    let to_raw =
+        Interval { median: summary.ratio_to_raw, low: summary.ratio_low, high: summary.ratio_high };
     let mut row = vec![name.to_owned()];
     match summary.figures {
         Figures::Latency { p50_ns, p99_ns, p999_ns } => {
             row.extend([p50_ns, p99_ns, p999_ns].map(|ns| format!("{ns:.1}")));
             let tail = summary.tail.map(|tail| [tail.p9999_ns, tail.max_ns]);
-            row.extend(tail.map_or([String::new(), String::new()], |all| all.map(|ns| format!("{ns:.0}"))));
+            row.extend(
+                tail.map_or([String::new(), String::new()], |all| all.map(|ns| format!("{ns:.0}"))),
+            );
             row.extend([interval(Some(to_raw)), interval(summary.p99_ratio_to_raw)]);
         }
         Figures::Rate { msgs_per_s, bytes_per_s } => {

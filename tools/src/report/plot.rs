@@ -82,8 +82,10 @@ impl Ranged for Axis {
 
     fn map(&self, value: &f64, (start, end): (i32, i32)) -> i32 {
         let share = (value - self.range.start) / (self.range.end - self.range.start);
-        // A pixel of the plot, or beside it; casts of floats saturate.
-        start + (share * f64::from(end - start)).round() as i32
+        // A pixel of the plot, or beside it.
+        #[allow(clippy::cast_possible_truncation)]
+        let pixels = (share * f64::from(end - start)).round() as i32;
+        start + pixels
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
@@ -170,16 +172,10 @@ fn decades(range: Range<f64>, steps: &[f64]) -> Vec<f64> {
 
 /// 0 is 0%, 1 is 90%, 2 is 99%, 3 is 99.9%, …
 fn percentile(nines: f64) -> String {
-    match nines.round() {
-        ..1.0 => "0%".to_owned(),
-        1.0 => "90%".to_owned(),
-        2.0 => "99%".to_owned(),
-        nines => {
-            // At least 3; the number of samples bounds it.
-            let decimals = std::iter::repeat_n('9', (nines - 2.0) as usize);
-            format!("99.{}%", decimals.collect::<String>())
-        }
-    }
+    let share = 100.0 - 10_f64.powf(2.0 - nines);
+    // As many digits as tell it from 100%, and no zeroes behind them.
+    let text = format!("{share:.12}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// `value` to two digits, nanoseconds in the unit that suits them.

@@ -55,35 +55,34 @@ pub(super) fn moved_only(_: &mut Lab) -> Result<Behaviour> {
 /// Whether a batch shows all of its messages at once, and none if it is given up.
 pub(super) fn all_or_nothing(_: &mut Lab) -> Result<Behaviour> {
     let (mut sender, mut receiver) = channel()?;
-    let mut empty =
-        |receiver: &mut Receiver<Ball>| matches!(receiver.try_recv(), Err(RecvError::Empty));
-    let mut push = |sender: &mut Sender<Ball>, publish: bool| -> Result<bool> {
-        let mut batch = sender.batch();
-        for number in 0..BATCH as u64 {
-            batch.push(&Ball::new(number))?;
-        }
-        let unseen = empty(&mut receiver);
-        if publish {
-            batch.publish();
-        }
-        Ok(unseen)
-    };
-    let unseen_before = push(&mut sender, false)?;
-    let given_up = push(&mut sender, true)?;
-    let mut next = 0;
-    while let Ok(message) = receiver.try_recv() {
-        if message.words[0] != next {
-            break;
-        }
-        next += 1;
+    // Dropped at once.
+    let _ = fill(&mut sender)?;
+    let after_giving_up = take_all(&mut receiver);
+    let batch = fill(&mut sender)?;
+    let before_publishing = take_all(&mut receiver);
+    batch.publish();
+    let after_publishing = take_all(&mut receiver);
+    Ok(Behaviour {
+        holds: (after_giving_up, before_publishing, after_publishing) == (0, 0, BATCH),
+        seen: format!(
+            "of {BATCH} messages arrived: given up {after_giving_up}, not yet published \
+             {before_publishing}, published {after_publishing}"
+        ),
+    })
+}
+
+fn fill(sender: &mut Sender<Ball>) -> Result<Batch<'_, Ball>> {
+    let mut batch = sender.batch();
+    for number in 0..BATCH as u64 {
+        batch.push(&Ball::new(number))?;
     }
-    let holds = unseen_before && given_up && next == BATCH as u64;
-    let seen = format!(
-        "of a batch of {BATCH}: {} before it is published, {} after it is given up, {next} after",
-        if unseen_before { "nothing" } else { "something" },
-        if given_up { "nothing" } else { "something" },
-    );
-    Ok(Behaviour { holds, seen })
+    Ok(batch)
+}
+
+/// How many messages are there, in order from the first.
+fn take_all(receiver: &mut Receiver<Ball>) -> usize {
+    let numbers = std::iter::from_fn(|| receiver.try_recv().ok().map(|message| message.words[0]));
+    numbers.zip(0..).take_while(|(found, expected)| found == expected).count()
 }
 
 /// A message whose parts lie apart in memory.

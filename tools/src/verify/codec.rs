@@ -167,11 +167,7 @@ fn request() -> Request {
     Request {
         id: 12345,
         kind: "request".to_owned(),
-        data: "lorem ipsum dolor sit amet, consectetur \
-        adipiscing elit, sed do eiusmod tempor incididunt ut labore"
-            .chars()
-            .take(100)
-            .collect(),
+        data: "lorem ipsum ".repeat(9)[..100].to_owned(),
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) fn once<T: Clone>(
     }
 }
 
-/// Rounds of measurements that are taken in turn.
-pub(super) const ROUNDS: usize = 5;
+/// Rounds of a measurement, of which the median counts.
+pub(super) const ROUNDS: usize = 9;
 
 /// `count`, or a small part of it in a debug build, whose figures mean nothing anyway.
 pub(super) const fn effort(count: u64) -> u64 {

@@ -5,6 +5,9 @@ use crate::environment::Environment;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::fmt::Write;
 
+/// Columns of the table, which wraps longer texts.
+const WIDTH: u16 = 160;
+
 /// A line per figure, what else was measured, and the count of verdicts.
 pub(super) fn text(rows: &[JudgedRow], environment: &Environment) -> String {
     let mut text = format!("{}\n", table(rows));
@@ -28,6 +31,7 @@ fn table(rows: &[JudgedRow]) -> Table {
     table
         .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
         .set_header(["row", "what", "part", "guide", "ours", "factor", "verdict"]);
     if let Some(column) = table.column_mut(5) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -2,7 +2,7 @@
 
 use super::payload::Payload;
 use super::{Channels, torn};
-use crate::bench::clock::spin;
+use crate::bench::clock::{PATIENCE, spin};
 use crate::bench::exercise::{Role, Side};
 use anyhow::{Result, ensure};
 use strait::{Receiver, RecvError, SendError, Sender, Spsc};
@@ -17,8 +17,8 @@ pub(super) struct Typed<T: Payload> {
 impl<T: Payload> Typed<T> {
     pub(super) fn open(channels: &Channels, bytes: usize, role: Role) -> Result<Self> {
         let (out, back) = channels.ends(role);
-        let sender = Spsc::given(out).sender()?;
-        let receiver = Spsc::given(back).receiver()?;
+        let sender = Spsc::<T>::given(out).sender()?;
+        let receiver = Spsc::<T>::given(back).receiver()?;
         Ok(Self { template: T::template(bytes), sender, receiver })
     }
 }
@@ -31,7 +31,7 @@ impl<T: Payload> Side for Typed<T> {
 
     #[inline(always)]
     fn receive(&mut self, number: u64) -> Result<()> {
-        let message = self.receiver.recv()?;
+        let message = self.receiver.recv_timeout(PATIENCE)?;
         ensure!(T::is_number(&message, number), torn(number));
         Ok(())
     }

@@ -1,0 +1,143 @@
+//! `strait bench` as people and scripts run it. Rounds are tiny: what is checked is that everything
+//! is measured and reported, not how fast it was.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Enough for one round of a debug build on a busy machine.
+const TINY: [&str; 6] = ["--rounds", "1", "--round-ms", "2", "--max-time", "60"];
+
+fn strait(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_strait")).arg("bench").args(arguments).output().unwrap()
+}
+
+/// The JSON of a run, unless there are no two cores to run on.
+fn json(arguments: &[&str]) -> Option<Value> {
+    run(&[arguments, &TINY].concat())
+}
+
+fn run(arguments: &[&str]) -> Option<Value> {
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        println!("skipped: two spinning processes need two cores");
+        return None;
+    }
+    let output = strait(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("one JSON object"))
+}
+
+/// That `of` has a positive number under each of `keys`.
+fn assert_positive(of: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(of[key].as_f64().is_some_and(|number| number > 0.0), "{key} in {of}");
+    }
+}
+
+/// Checks what all benchmarks have in common, and the figures of everything that was measured.
+fn check(outcome: &Value, bench: &str, size: u64, figures: &[&str], peers: &[&str]) {
+    assert_eq!(outcome["bench"], bench);
+    assert_eq!(outcome["size"], size);
+    assert!(outcome["environment"].is_object());
+    assert!(outcome["discarded_rounds"].is_u64());
+    let rounds = outcome["rounds"].as_array().unwrap();
+    for round in rounds {
+        assert!(round["class"].is_string());
+        assert_positive(round, &["raw_rtt_ns"]);
+        assert_positive(round, figures);
+        peers.iter().for_each(|peer| assert_positive(&round["peers"][peer], figures));
+    }
+    let by_class = outcome["by_class"].as_object().unwrap();
+    let counted: u64 = by_class.values().map(|class| class["rounds"].as_u64().unwrap()).sum();
+    assert_eq!(counted, rounds.len() as u64);
+    assert!(counted > 0, "{outcome}");
+    let ratios = ["ratio_to_raw", "ratio_low", "ratio_high"];
+    for class in by_class.values() {
+        assert_positive(class, &["raw_rtt_ns"]);
+        assert_positive(class, figures);
+        assert_positive(class, &ratios);
+        for peer in peers {
+            let peer = &class["peers"][peer];
+            assert_positive(peer, figures);
+            assert_positive(peer, &ratios);
+            assert_positive(&peer["ours_to_peer"], &["median", "low", "high"]);
+        }
+    }
+}
+
+const LATENCY: [&str; 3] = ["p50_ns", "p99_ns", "p999_ns"];
+const RATE: [&str; 2] = ["msgs_per_s", "bytes_per_s"];
+
+#[test]
+fn round_trips_stand_beside_the_yardstick_and_the_peer() {
+    let Some(outcome) = json(&["rtt"]) else { return };
+    check(&outcome, "rtt", 48, &LATENCY, &["raw", "line", "rtrb", "rtrb-chunks"]);
+    let (_, class) = outcome["by_class"].as_object().unwrap().iter().next().unwrap();
+    assert_positive(&class["tail"], &["samples", "p50_ns", "p9999_ns", "max_ns"]);
+    assert_eq!(class["peers"]["raw"]["ratio_to_raw"], 1.0);
+}
+
+#[test]
+fn rich_messages_have_no_peer() {
+    let Some(outcome) = json(&["rtt", "--type", "rich", "--size", "256"]) else { return };
+    check(&outcome, "rtt", 256, &LATENCY, &["raw", "line"]);
+    assert!(outcome["rounds"][0]["peers"]["rtrb"].is_null());
+}
+
+#[test]
+fn an_open_loop_is_sent_at_half_of_saturation_or_at_the_rate_given() {
+    let Some(outcome) = json(&["oneway"]) else { return };
+    check(&outcome, "oneway", 48, &LATENCY, &["raw"]);
+    assert_positive(&outcome["rounds"][0], &["sent_per_s"]);
+    let Some(outcome) = json(&["oneway", "--rate", "50000"]) else { return };
+    assert_eq!(outcome["rounds"][0]["sent_per_s"], 50_000.0);
+}
+
+#[test]
+fn streams_of_all_kinds_of_messages_go_through() {
+    let kinds: [(&[&str], u64); 5] = [
+        (&[], 48),
+        (&["--size", "8", "--dense", "--batch", "32"], 8),
+        (&["--size", "1024", "--batch", "8"], 1024),
+        (&["--size", "72"], 72),
+        (&["--size", "65536", "--batch", "2"], 65_536),
+    ];
+    for (arguments, size) in kinds {
+        let Some(outcome) = json(&[&["stream"], arguments].concat()) else { return };
+        check(&outcome, "stream", size, &RATE, &["rtrb", "rtrb-chunks"]);
+    }
+    let Some(outcome) = json(&["stream", "--type", "rich", "--batch", "4"]) else { return };
+    check(&outcome, "stream", 48, &RATE, &[]);
+}
+
+#[test]
+fn a_class_that_does_not_come_is_waited_for_until_the_time_is_up() {
+    let wanted = ["rtt", "--round-ms", "2", "--until", "unheard-of=1", "--max-time", "0.5"];
+    let Some(outcome) = run(&wanted) else { return };
+    assert_eq!(outcome["stopped"], "max-time");
+}
+
+#[test]
+fn a_report_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let Some(_) = json(&["rtt", "--report", path]) else { return };
+    assert!(Path::new(path).join("report.md").exists());
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_with_a_reason() {
+    for (arguments, reason) in [
+        (&["rtt", "--size", "12"][..], "multiple of 8"),
+        (&["rtt", "--size", "64", "--dense"], "--size 8"),
+        (&["rtt", "--type", "rich", "--size", "8"], "at least 48"),
+        (&["rtt", "--cores", "0,0"], "two cores"),
+        (&["oneway", "--rate", "0"], "between 1 and"),
+        (&["stream", "--report", "x"], "no distribution"),
+    ] {
+        let output = strait(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+    }
+}
