@@ -2,6 +2,7 @@
 //! end with what the feed expects.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
@@ -26,6 +27,10 @@ pub(crate) struct BookOptions {
     /// Print the report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write the latencies to a folder: percentiles, a plot, a page
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Runs the whole book builder and prints its report.
@@ -41,6 +46,9 @@ pub(crate) fn run(options: &BookOptions, market: &Market) -> anyhow::Result<()> 
     let differences = compare(&day.books, &mut expected)?;
     let report = day.report(differences);
     println!("{}", if options.json { report.json() } else { report.text() });
+    if let Some(folder) = &options.report {
+        report.write_to(folder)?;
+    }
     report.verdict()
 }
 

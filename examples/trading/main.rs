@@ -4,6 +4,7 @@
 //! cargo run --release --example trading                        both, with a synthetic day
 //! cargo run --release --example trading -- --itch FILE         both, with a NASDAQ file
 //! cargo run --release --example trading -- --rate 1000000      at a steady rate, with latencies
+//!                       (--report DIR writes them to files, with a plot)
 //! cargo run --release --example trading -- feed                one part; the other in another
 //! cargo run --release --example trading -- book                terminal, in either order
 //! ```
@@ -20,7 +21,7 @@
 //! | `together.rs` | both at once |
 //! | `itch.rs`, `input.rs`, `day.rs` | the format, its files, and a synthetic day |
 //! | `book.rs`, `reference.rs` | the books, fast and by other means |
-//! | `report.rs`, `clock.rs` | tables and JSON; time and cores |
+//! | `report.rs`, `clock.rs` | tables, JSON and a plot; time and cores |
 
 mod book;
 mod builder;

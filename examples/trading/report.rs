@@ -1,11 +1,15 @@
-//! What the book builder reports: tables for people, one JSON object for programs.
+//! What the book builder reports: tables for people, one JSON object for programs, and a folder with
+//! a plot.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
+use strait_tools::environment::environment;
+use strait_tools::report::{self, ReportInput, Series};
 
 use crate::itch;
 use crate::summary::{BookSummary, SideSummary, Totals, dollars};
@@ -138,6 +142,25 @@ impl Report {
         .to_string()
     }
 
+    /// Writes the latencies to a folder, as percentiles, a plot and a page.
+    pub(crate) fn write_to(&self, folder: &Path) -> anyhow::Result<()> {
+        let Self { messages, lost, repeated, torn, .. } = self;
+        let latencies = self.latencies.as_ref();
+        let latencies = latencies.context("there is no latency to report without --rate")?;
+        let input = ReportInput {
+            title: "From when a message was due to its receipt".to_owned(),
+            unit: "ns",
+            series: vec![Series { name: "trading".to_owned(), histogram: latencies.clone() }],
+            table_markdown: format!(
+                "| messages | a second | lost | repeated | torn |\n|---:|---:|---:|---:|---:|\n\
+                 | {messages} | {:.0} | {lost} | {repeated} | {torn} |",
+                self.rate()
+            ),
+            environment: environment(),
+        };
+        report::write(folder, &input).map(drop)
+    }
+
     /// An error unless every message arrived, once and intact, and the books are as expected.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         let Self { lost, repeated, torn, .. } = self;
@@ -259,6 +282,20 @@ mod tests {
     #[test]
     fn a_report_for_programs() {
         insta::assert_snapshot!(report().json(), @r#"{"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"differences":[],"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"repeated":0,"torn":0,"unknown_orders":0}"#);
+    }
+
+    #[test]
+    fn a_report_in_a_folder_needs_latencies() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut report = report();
+        assert!(report.write_to(folder.path()).unwrap_err().to_string().contains("--rate"));
+        let mut latencies = Histogram::new(3).unwrap();
+        latencies.record_n(150, 100).unwrap();
+        report.latencies = Some(latencies);
+        report.write_to(folder.path()).unwrap();
+        for file in ["report.md", "percentiles.svg", "trading.hgrm", "histograms.hlog"] {
+            assert!(folder.path().join(file).exists(), "no {file}");
+        }
     }
 
     #[test]

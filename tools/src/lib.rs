@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`bench`] | round trips, one-way latency and streams, each beside a yardstick of the hardware |
+//! | [`mod@bench`] | round trips, one-way latency and streams, each beside a yardstick of the hardware |
 //! | [`environment`] | machine, kernel, program, moment: without them a figure means nothing |
 //! | [`report`] | from histograms to files: percentile tables, logs, a plot, a page |
 //! | [`verify`] | the performance guide's figures, each with ours beside it |

@@ -7,11 +7,11 @@
 //! Bodies are raw addresses, not slices: the memory belongs to every process that maps it, and a
 //! slice would promise the compiler otherwise.
 
-use super::error::{RecvError, SendError};
+use super::error::{BadMessage, RecvError, SendError};
 use super::link::{Cell, Cells, Link};
 use super::open::OnFull;
 use super::wait::{Stopped, wait_until};
-use crate::message::WriteError;
+use crate::message::{Invalid, WriteError};
 use crate::ring::spsc::{Consumer, Corrupt, Poll, Producer};
 use std::time::Duration;
 use strait_pools::marks::{Mark, pass};
@@ -292,7 +292,7 @@ impl BytesReceiver {
     #[inline]
     pub fn poll(&mut self) -> Result<Received<'_>, RecvError> {
         let position = self.ready_now()?;
-        Ok(Received { position, receiver: self })
+        self.received(position)
     }
 
     /// The next message, waiting for it.
@@ -303,7 +303,7 @@ impl BytesReceiver {
     #[inline]
     pub fn recv(&mut self) -> Result<Received<'_>, RecvError> {
         let position = self.ready(None)?;
-        Ok(Received { position, receiver: self })
+        self.received(position)
     }
 
     /// Position of the next message if it is published.
@@ -360,17 +360,41 @@ impl BytesReceiver {
         })
     }
 
-    /// Address, length and room of the message at `position`, which is ready.
-    #[inline(always)]
-    pub(super) fn body(&self, position: u64) -> (*const u8, usize, usize) {
-        let (cell, room) = (self.cells.at(self.consumer.words(), position), self.cells.room());
-        (cell.body(), cell.len(room), room)
+    #[inline]
+    fn received(&mut self, position: u64) -> Result<Received<'_>, RecvError> {
+        let (cell, room) = self.cell(position);
+        let len = cell.len(room).and_then(|len| {
+            let message = "message";
+            if len <= room { Ok(len) } else { Err(Invalid::Length { message, len, room }) }
+        });
+        match len {
+            Ok(len) => Ok(Received { receiver: self, position, body: cell.body(), len }),
+            Err(reason) => Err(self.pass_over(position, reason)),
+        }
     }
 
-    /// Gives the cell of the message that was ready back to the sender.
+    /// The cell of the message at `position`, which is ready, and the room in it.
+    #[inline(always)]
+    pub(super) fn cell(&self, position: u64) -> (Cell, usize) {
+        (self.cells.at(self.consumer.words(), position), self.cells.room())
+    }
+
+    /// Gives the cell of the message that was ready back to the sender. In a forked child, which
+    /// may have inherited the message, nothing.
     #[inline(always)]
     pub(super) fn release(&mut self) {
-        self.consumer.release();
+        if !self.link.forked() {
+            self.consumer.release();
+        }
+    }
+
+    /// Releases a message that is none.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pass_over(&mut self, position: u64, reason: Invalid) -> RecvError {
+        self.release();
+        let channel = self.link.channel.clone();
+        RecvError::Invalid(Box::new(BadMessage { channel, position, reason }))
     }
 
     #[cold]
@@ -389,10 +413,14 @@ impl Drop for BytesReceiver {
 }
 
 /// A message in place. Dropping it gives the cell back to the sender.
+///
+/// A forked child inherits the value but not the memory: there, it may only be dropped.
 #[derive(Debug)]
 pub struct Received<'a> {
     receiver: &'a mut BytesReceiver,
     position: u64,
+    body: *const u8,
+    len: usize,
 }
 
 impl Received<'_> {
@@ -403,28 +431,26 @@ impl Received<'_> {
 
     /// Length in bytes; never more than [`max_len`](BytesReceiver::max_len).
     pub fn len(&self) -> usize {
-        let (_, len, room) = self.receiver.body(self.position);
-        len.min(room)
+        self.len
     }
 
     /// Whether the message has no bytes.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// The address of the body, valid until the message is dropped.
     pub fn as_ptr(&self) -> *const u8 {
-        self.receiver.body(self.position).0
+        self.body
     }
 
     /// Copies the message to the heap.
     pub fn to_vec(&self) -> Vec<u8> {
-        let len = self.len();
-        let mut copy = Vec::with_capacity(len);
+        let mut copy = Vec::with_capacity(self.len);
         // SAFETY: `len` bytes of the body are mapped, and the vector has room for them.
-        unsafe { self.as_ptr().copy_to_nonoverlapping(copy.as_mut_ptr(), len) };
+        unsafe { self.body.copy_to_nonoverlapping(copy.as_mut_ptr(), self.len) };
         // SAFETY: the bytes were just written.
-        unsafe { copy.set_len(len) };
+        unsafe { copy.set_len(self.len) };
         copy
     }
 }

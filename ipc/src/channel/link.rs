@@ -4,8 +4,9 @@
 use super::error::{Damaged, Gone};
 use super::wait::Wait;
 use crate::endpoint::{AttachError, Endpoint, PeerView};
+use crate::message::Invalid;
 use crate::ring::geometry::CellFormat;
-use crate::ring::layout::{CellHead, Kind, ProducerLines};
+use crate::ring::layout::{CellHead, Meta, ProducerLines};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
@@ -182,15 +183,22 @@ impl Cell {
         if let Some(head) = self.head() {
             // A body has at most MAX_CELL_BYTES.
             #[allow(clippy::cast_possible_truncation)]
-            let len = len as u32;
-            head.len.store(len, Relaxed);
-            head.kind.store(Kind::Inline as u32, Relaxed);
+            head.meta.store(Meta::inline(len as u32).0, Relaxed);
         }
     }
 
-    /// The length noted, loaded once; `room` in dense cells. Ordered by the state that was read.
+    /// What was noted, loaded once; `room` in dense cells. Ordered by the state that was read.
+    ///
+    /// # Errors
+    ///
+    /// The kind, if it is not a message in the body.
     #[inline(always)]
-    pub(super) fn len(self, room: usize) -> usize {
-        self.head().map_or(room, |head| head.len.load(Relaxed) as usize)
+    pub(super) fn len(self, room: usize) -> Result<usize, Invalid> {
+        let Some(head) = self.head() else { return Ok(room) };
+        let meta = Meta(head.meta.load(Relaxed));
+        match meta.inline_len() {
+            Some(len) => Ok(len as usize),
+            None => Err(Invalid::Kind { kind: meta.kind() }),
+        }
     }
 }

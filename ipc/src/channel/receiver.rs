@@ -1,9 +1,9 @@
 //! The typed receiver.
 
 use super::bytes::BytesReceiver;
-use super::error::{BadMessage, RecvError};
+use super::error::RecvError;
 use super::trust::{Checked, Trust};
-use crate::message::{Invalid, Message};
+use crate::message::Message;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -89,20 +89,17 @@ impl<T: Message, V: Trust> Receiver<T, V> {
 
     #[inline(always)]
     fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
-        let (body, len, room) = self.bytes.body(position);
-        // SAFETY: the message at `position` is published, so its sender leaves the cell alone until
-        // it is released, which the sample's borrow of the receiver puts off; `len` was loaded once.
-        match unsafe { V::access::<T>(body, len, room) } {
+        let (cell, room) = self.bytes.cell(position);
+        let archived = cell.len(room).and_then(|len| {
+            // SAFETY: the message at `position` is published, so its sender leaves the cell alone
+            // until it is released, which the sample's borrow of the receiver puts off; `len` was
+            // loaded once.
+            unsafe { V::access::<T>(cell.body(), len, room) }
+        });
+        match archived {
             Ok(archived) => Ok(Sample { archived, receiver: self }),
-            Err(reason) => Err(self.pass_over(position, reason)),
+            Err(reason) => Err(self.bytes.pass_over(position, reason)),
         }
-    }
-
-    #[cold]
-    fn pass_over(&mut self, position: u64, reason: Invalid) -> RecvError {
-        self.bytes.release();
-        let channel = self.bytes.channel().to_owned();
-        RecvError::Invalid(Box::new(BadMessage { channel, position, reason }))
     }
 
     /// The position of the next message: the number of messages before it.
@@ -128,7 +125,8 @@ impl<T: Message, V: Trust> Receiver<T, V> {
 
 /// A message in place: derefs to its archive. Dropping it gives the cell back to the sender.
 ///
-/// For plain types the archive is the type itself.
+/// For plain types the archive is the type itself. A forked child inherits the value but not the
+/// memory: there, it may only be dropped.
 pub struct Sample<'a, T: Message, V: Trust = Checked> {
     archived: &'a T::Archived,
     receiver: &'a mut Receiver<T, V>,

@@ -32,6 +32,15 @@ pub enum Invalid {
         /// Bytes there are.
         room: usize,
     },
+    /// The cell holds something else than a message.
+    #[error(
+        "a cell of kind {kind} holds no message that this version knows: its sender is newer, \
+             or the segment is damaged"
+    )]
+    Kind {
+        /// The kind found.
+        kind: u32,
+    },
     /// A value in the archive is not one of its type, or points where it must not.
     #[error(
         "the bytes of a message are not a valid `{message}`: its sender is faulty, or the segment \

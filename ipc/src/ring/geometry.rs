@@ -13,6 +13,9 @@ pub const PAGE: usize = 4096;
 /// Largest cell, in bytes. Bigger messages belong in an arena, not in a ring.
 pub const MAX_CELL_BYTES: u32 = 1 << 20;
 
+/// Longest message in the largest cell, in bytes.
+pub const MAX_BODY_BYTES: usize = MAX_CELL_BYTES as usize - size_of::<CellHead>();
+
 /// Largest ring region, in bytes.
 pub const MAX_RING_BYTES: u64 = 1 << 38;
 
@@ -82,13 +85,15 @@ pub struct Geometry {
 #[non_exhaustive]
 pub enum GeometryError {
     /// The capacity is 0 or not a power of two.
-    #[error("capacity {0} is not a power of two: ask for {next} instead", next = suggestion(*.0))]
+    #[error("capacity {0} is not a power of two{next}", next = suggestion(*.0))]
     Capacity(u64),
     /// The cell size is not a multiple of 64 between 64 and [`MAX_CELL_BYTES`].
     #[error("cell size {0} is not a multiple of 64 between 64 and {MAX_CELL_BYTES} bytes")]
     CellBytes(u32),
     /// No cell holds messages of that many bytes.
-    #[error("messages of {0} bytes do not fit the largest cell, {MAX_CELL_BYTES} bytes")]
+    #[error(
+        "messages of {0} bytes do not fit the largest cell, which holds {MAX_BODY_BYTES} bytes"
+    )]
     MessageBytes(usize),
     /// The ring would be larger than [`MAX_RING_BYTES`].
     #[error("{capacity} cells of {stride} bytes exceed the largest ring, {MAX_RING_BYTES} bytes")]
@@ -100,8 +105,10 @@ pub enum GeometryError {
     },
 }
 
-fn suggestion(capacity: u64) -> u64 {
-    capacity.checked_next_power_of_two().unwrap_or(1 << 63)
+fn suggestion(capacity: u64) -> String {
+    let next = capacity.checked_next_power_of_two();
+    next.filter(|&next| next <= MAX_RING_BYTES / 16)
+        .map_or_else(String::new, |next| format!(": ask for {next} instead"))
 }
 
 impl Geometry {

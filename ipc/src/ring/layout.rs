@@ -17,8 +17,8 @@
 //!
 //! wide cell (64 B or a multiple)                dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
-//!   8    len     bytes of the archive             8   body, 8 B
-//!   12   kind
+//!   8    len     bytes of the message, 4 B        8   body, 8 B
+//!   12   kind    0: in the body, 4 B
 //!   16   body, 16-aligned
 //! ```
 //!
@@ -26,7 +26,7 @@
 //! Zeroed memory is a new ring: no position is published, nothing is consumed.
 
 use strait_pools::region::Shared;
-use strait_pools::sync::{AtomicU32, AtomicU64};
+use strait_pools::sync::AtomicU64;
 
 /// The producer's words at the start of its region.
 #[derive(Debug, Default)]
@@ -70,10 +70,8 @@ pub struct ConsumerLines {
 pub struct CellHead {
     /// `position + 1` once the message is published; anything else means "not yet".
     pub state: AtomicU64,
-    /// Length of the archive in the body, in bytes.
-    pub len: AtomicU32,
-    /// What the body holds (see [`Kind`]).
-    pub kind: AtomicU32,
+    /// Length of the message in the body, and what it is (see [`Meta`]).
+    pub meta: AtomicU64,
 }
 
 /// A dense cell: state and an 8-byte body.
@@ -86,13 +84,34 @@ pub struct DenseCell {
     pub body: AtomicU64,
 }
 
-/// What a wide cell's body holds; the low byte of `kind`. Bits 8.. are reserved for flags
-/// (redelivered) and the low bits of the producer's incarnation.
+/// What a wide cell's body holds: one word, so that it is written and read at once.
+///
+/// The low 32 bits are the length in bytes, the high 32 bits the kind. Kind 0 is the message itself;
+/// all others are reserved: descriptors of messages that live elsewhere, flags (redelivered), and
+/// low bits of the producer's incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Kind {
-    /// The message itself.
-    Inline = 0,
+pub struct Meta(pub u64);
+
+impl Meta {
+    /// A message of `len` bytes in the body.
+    #[inline(always)]
+    pub const fn inline(len: u32) -> Self {
+        Self(len as u64)
+    }
+
+    /// The length in bytes, if the message is in the body.
+    #[inline(always)]
+    pub const fn inline_len(self) -> Option<u32> {
+        // The high half is zero, so nothing is lost.
+        #[allow(clippy::cast_possible_truncation)]
+        if self.0 >> 32 == 0 { Some(self.0 as u32) } else { None }
+    }
+
+    /// The kind.
+    #[inline(always)]
+    pub const fn kind(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 // SAFETY: repr(C), atomics only, zero is valid, nothing to drop.
@@ -120,8 +139,7 @@ const _: () = {
     assert!(offset_of!(ConsumerLines, incarnation) == 136);
     assert!(offset_of!(ConsumerLines, reserved) == 256);
     assert!(size_of::<CellHead>() == 16);
-    assert!(offset_of!(CellHead, len) == 8);
-    assert!(offset_of!(CellHead, kind) == 12);
+    assert!(offset_of!(CellHead, meta) == 8);
     assert!(size_of::<DenseCell>() == 16);
     assert!(offset_of!(DenseCell, body) == 8);
 };

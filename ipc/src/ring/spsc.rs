@@ -180,10 +180,12 @@ impl<P: Placement> Producer<P> {
         // Pairs with `spsc.tell`: the consumer is done reading the bodies we are about to reuse.
         let consumed = self.words.consumer.consumed.load(Acquire.at("spsc.refresh"));
         let unread = self.position.wrapping_sub(consumed);
-        if unread > self.capacity {
+        let limit = consumed.wrapping_add(self.capacity);
+        // Progress taken back would take back cells that a batch already counts on.
+        if unread > self.capacity || ahead(limit, self.limit) < 0 {
             return Err(Corrupt { word: "consumed", found: consumed, position: self.position });
         }
-        self.limit = consumed.wrapping_add(self.capacity);
+        self.limit = limit;
         Ok(wanted.min(self.capacity - unread))
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long a side waits for the other before it takes it for stuck.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the tick rate is measured.
 const CALIBRATION: Duration = Duration::from_millis(20);

@@ -8,10 +8,10 @@
 //! |---|---|
 //! | this one | the commands |
 //! | [`options`] | what can be asked for |
-//! | [`run`] | rounds, in turn, with probes around everything |
-//! | [`exercise`] | round trips, one-way messages, streams: what two sides do |
-//! | [`sides`] | the ends of what is measured: channels, bare lines, a peer's ring |
-//! | [`partner`] | the other process |
+//! | `run` | rounds, in turn, with probes around everything |
+//! | `exercise` | round trips, one-way messages, streams: what two sides do |
+//! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring |
+//! | `partner` | the other process |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
 //! | [`measured`] | from ticks to figures |

@@ -155,7 +155,7 @@ impl Outcome {
         let mut classes = BTreeMap::<&str, Vec<&Round>>::new();
         let mut rows = Vec::new();
         for round in &run.rounds {
-            let Some(class) = run.classes.common(&round.probes) else { continue };
+            let Some(class) = round.class(&run.classes) else { continue };
             rows.push(row(class, round)?);
             classes.entry(class).or_default().push(round);
         }
@@ -226,9 +226,10 @@ fn ours(round: &Round) -> Result<Figures> {
     Ok(round.measured.get(&Subject::Strait).context("a round without Strait")?.figures)
 }
 
-/// The round's yardstick: measured at length if it was, else its probes.
+/// The round's raw round trip: measured at length if the task is round trips, else by the probes.
 fn raw_rtt(round: &Round) -> f64 {
-    median(&round.probes).unwrap_or(f64::NAN)
+    let probes = || median(&round.probes).unwrap_or(f64::NAN);
+    round.raw_round_trips().unwrap_or_else(probes)
 }
 
 fn row(class: &str, round: &Round) -> Result<Row> {

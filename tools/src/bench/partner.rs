@@ -39,6 +39,8 @@ enum Reply {
     Failed(String),
 }
 
+const ENDED: &str = "the second process ended early";
+
 /// The other process, killed when dropped.
 #[derive(Debug)]
 pub(super) struct Partner {
@@ -66,7 +68,7 @@ impl Partner {
 
     /// Has it begin an exercise; it is waiting for the first message, or sends it, on return.
     pub(super) fn begin(&mut self, subject: Subject, exercise: Exercise) -> Result<()> {
-        put(&mut self.orders, &Order { subject, exercise })?;
+        put(&mut self.orders, &Order { subject, exercise }).context(ENDED)?;
         self.expect_ready()
     }
 
@@ -93,7 +95,7 @@ impl Partner {
     }
 
     fn reply(&mut self) -> Result<Reply> {
-        match take(&mut self.replies)?.context("the second process ended early")? {
+        match take(&mut self.replies)?.context(ENDED)? {
             Reply::Failed(why) => Err(anyhow!("the second process failed: {why}")),
             reply => Ok(reply),
         }
@@ -147,14 +149,21 @@ pub(super) fn main() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let (mut orders, mut replies) = (std::io::stdin().lock(), std::io::stdout().lock());
     let setup: Setup = take(&mut orders)?.context("`strait bench` starts this, not you")?;
-    let prepared = prepare(&setup);
-    put(&mut replies, &reply(prepared.as_ref().map(|_| Reply::Ready)))?;
-    let mut sides = prepared?;
+    let mut sides = match prepare(&setup) {
+        Ok(sides) => sides,
+        Err(error) => return put(&mut replies, &reply(Err(error))),
+    };
+    put(&mut replies, &Reply::Ready)?;
     while let Some(Order { subject, exercise }) = take(&mut orders)? {
         put(&mut replies, &Reply::Ready)?;
         let side = sides.side(subject)?;
         let played = side.play(&exercise, Role::There, setup.clock);
-        put(&mut replies, &reply(played.as_ref().map(|seen| Reply::Done(seen.clone()))))?;
+        let failed = played.is_err();
+        put(&mut replies, &reply(played.map(Reply::Done)))?;
+        if failed {
+            // That closes the channels, so the other side does not wait for ever.
+            break;
+        }
     }
     Ok(())
 }
@@ -166,7 +175,7 @@ fn prepare(setup: &Setup) -> Result<Sides> {
     Sides::open(&channels, &borrow(setup.lines)?, &setup.messages, Role::There)
 }
 
-fn reply(result: Result<Reply, &anyhow::Error>) -> Reply {
+fn reply(result: Result<Reply>) -> Reply {
     result.unwrap_or_else(|error| Reply::Failed(format!("{error:#}")))
 }
 

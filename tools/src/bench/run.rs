@@ -63,6 +63,21 @@ pub(super) struct Round {
     pub(super) rate: Option<f64>,
 }
 
+impl Round {
+    /// The bare lines' round trip in nanoseconds, if that is what was measured of them.
+    pub(super) fn raw_round_trips(&self) -> Option<f64> {
+        // An open loop, which has a rate, measures their one-way latency.
+        let raw = self.measured.get(&Subject::Raw).filter(|_| self.rate.is_none())?;
+        Some(raw.figures.central())
+    }
+
+    /// The class of all its probes, the long one included, if they agree.
+    pub(super) fn class<'a>(&self, classes: &'a Classes) -> Option<&'a str> {
+        let long = self.raw_round_trips();
+        classes.common(&self.probes.iter().copied().chain(long).collect::<Vec<_>>())
+    }
+}
+
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,7 +118,7 @@ pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
 
 fn enough(rounds: &[Round], classes: &Classes, options: &Options) -> bool {
     let mut kept = BTreeMap::<&str, usize>::new();
-    for class in rounds.iter().filter_map(|round| classes.common(&round.probes)) {
+    for class in rounds.iter().filter_map(|round| round.class(classes)) {
         *kept.entry(class).or_default() += 1;
     }
     match &options.until {

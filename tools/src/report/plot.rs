@@ -10,6 +10,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
 
 const SIZE: (u32, u32) = (1000, 560);
+const MARGIN: i32 = 16;
+/// The value axis and the plot's right end.
+const LEFT: i32 = 100;
+const RIGHT: i32 = 968;
+/// Width of a colour in the legend.
+const KEY: i32 = 38;
 const FONT: &str = "sans-serif";
 const GREY: RGBColor = RGBColor(90, 90, 90);
 
@@ -39,10 +45,11 @@ fn draw_on(area: Area<'_>, input: &ReportInput) -> Result<(), Box<dyn std::error
     let curves: Vec<Vec<(f64, f64)>> =
         input.series.iter().map(|series| curve(&series.histogram)).collect();
     let (nines, values) = (rarest(&input.series), range(&curves));
+    let top = head(&area, input)?;
     let mut chart = ChartBuilder::on(&area)
-        .margin(16)
-        .margin_right(32)
-        .caption(&input.title, (FONT, 22).into_font().color(&BLACK))
+        .margin(MARGIN)
+        .margin_top(top)
+        .margin_right(2 * MARGIN)
         .x_label_area_size(52)
         .y_label_area_size(84)
         .build_cartesian_2d(
@@ -61,10 +68,8 @@ fn draw_on(area: Area<'_>, input: &ReportInput) -> Result<(), Box<dyn std::error
         .x_label_formatter(&|nines| percentile(*nines))
         .y_label_formatter(&|value| with_unit(10_f64.powf(*value), input.unit))
         .draw()?;
-    for (index, (series, curve)) in input.series.iter().zip(curves).enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
+    for (curve, colour) in curves.into_iter().zip(COLOURS.into_iter().cycle()) {
         chart.draw_series(LineSeries::new(curve, colour.stroke_width(2)))?;
-        legend(&area, index, &series.name, colour)?;
     }
     area.present()?;
     Ok(())
@@ -97,22 +102,27 @@ impl Ranged for Axis {
     }
 }
 
-/// One line of the legend, in the corner that a rising curve leaves free.
-fn legend(
-    area: &Area<'_>,
-    index: usize,
-    name: &str,
-    colour: RGBColor,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let line = i32::try_from(index)?;
-    let (left, middle) = (124, 76 + 24 * line);
-    area.draw(&PathElement::new(
-        vec![(left, middle), (left + 28, middle)],
-        colour.stroke_width(3),
-    ))?;
-    let style = (FONT, 16).into_font().color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new(name.to_owned(), (left + 38, middle), style))?;
-    Ok(())
+/// Title and legend, above the plot, where no curve can be; returns the height they take.
+fn head(area: &Area<'_>, input: &ReportInput) -> Result<i32, Box<dyn std::error::Error>> {
+    let write = |text: &str, size: i32, at: (i32, i32)| {
+        let anchor = Pos::new(HPos::Left, VPos::Center);
+        let style = (FONT, size).into_font().color(&BLACK).pos(anchor);
+        area.draw(&Text::new(text.to_owned(), at, style))
+    };
+    write(&input.title, 22, (LEFT, 30))?;
+    let (mut left, mut middle) = (LEFT, 62);
+    for (series, colour) in input.series.iter().zip(COLOURS.into_iter().cycle()) {
+        // Enough for any letters but the widest.
+        let text_width = 9 * i32::try_from(series.name.chars().count())?;
+        if left > LEFT && left + KEY + text_width > RIGHT {
+            (left, middle) = (LEFT, middle + 24);
+        }
+        let line = vec![(left, middle), (left + KEY - 10, middle)];
+        area.draw(&PathElement::new(line, colour.stroke_width(3)))?;
+        write(&series.name, 16, (left + KEY, middle))?;
+        left += KEY + text_width + 20;
+    }
+    Ok(middle + 20)
 }
 
 /// Points of a series: how rare, as a number of nines, and the logarithm of the value.

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The system's allocator, which counts while [`count`] is running.
+/// The system's allocator, which counts while `strait verify` asks it to.
 #[derive(Debug)]
 pub struct CountingAllocator;
 

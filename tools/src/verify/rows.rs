@@ -3,7 +3,7 @@
 //! The letters follow the guide's chapters: A to D its figures, E to H deployment, code, services
 //! and modules, I and J communication, K to M memory, threads and profiling, N to P tuning, practice
 //! and monitoring, Q its three cases. A figure that is built gets its bound and its measurement here,
-//! nowhere else; what a module of its own has to be built for is UNBUILT.
+//! nowhere else.
 
 use super::judge::Proof::{AtLeast, AtMost, Holds, NoWorse, Unbuilt};
 use super::judge::Unit::{Bytes, BytesPerSecond, Cores, Nanoseconds};

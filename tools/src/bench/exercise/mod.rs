@@ -86,6 +86,7 @@ pub(super) trait Player {
     fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed>;
 }
 
+// The exercises are kept apart (`inline(never)`), so that each of their loops is compiled by itself.
 impl<S: Side> Player for S {
     fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed> {
         match (exercise, role) {

@@ -36,6 +36,7 @@ impl OneWay {
     }
 }
 
+#[inline(never)]
 pub(super) fn send(side: &mut impl Side, plan: &OneWay, clock: Clock) -> Result<Observed> {
     let mut watch = Watch::start(clock);
     for index in 0..plan.total() {
@@ -46,6 +47,7 @@ pub(super) fn send(side: &mut impl Side, plan: &OneWay, clock: Clock) -> Result<
     Ok(Observed { gaps: watch.into_gaps(), ..Observed::default() })
 }
 
+#[inline(never)]
 pub(super) fn receive(side: &mut impl Side, plan: &OneWay, clock: Clock) -> Result<Observed> {
     let mut samples = room_for(plan.measured)?;
     let mut watch = Watch::start(clock);

@@ -28,6 +28,7 @@ impl RoundTrips {
     }
 }
 
+#[inline(never)]
 pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Result<Observed> {
     let mut samples = room_for(plan.stamped)?;
     let mut number = plan.first;
@@ -61,6 +62,7 @@ pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Re
     Ok(Observed { blocks, samples, gaps: watch.into_gaps(), ..Observed::default() })
 }
 
+#[inline(never)]
 pub(super) fn echo(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Result<Observed> {
     let stamped_from = plan.first + plan.warm_up + plan.blocks * BLOCK;
     for number in plan.first..stamped_from {

@@ -24,6 +24,7 @@ impl Stream {
     }
 }
 
+#[inline(never)]
 pub(super) fn send(side: &mut impl Side, plan: &Stream) -> Result<Observed> {
     let end = plan.first + plan.total();
     let mut number = plan.first;
@@ -39,6 +40,7 @@ pub(super) fn send(side: &mut impl Side, plan: &Stream) -> Result<Observed> {
     Ok(Observed::default())
 }
 
+#[inline(never)]
 pub(super) fn receive(side: &mut impl Side, plan: &Stream) -> Result<Observed> {
     let (mut number, start) = (plan.first, plan.first + plan.warm_up);
     let mut until = |end: u64| -> Result<u64> {

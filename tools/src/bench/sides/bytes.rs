@@ -56,7 +56,7 @@ impl Side for InPlace {
 
     #[inline(always)]
     fn receive(&mut self, number: u64) -> Result<()> {
-        spin(|| Ok(self.try_receive(number)?.then_some(())))
+        check(&self.receiver.recv()?, number)
     }
 
     #[inline(always)]

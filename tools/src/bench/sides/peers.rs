@@ -6,7 +6,7 @@ use crate::bench::clock::spin;
 use crate::bench::exercise::Side;
 use anyhow::{Result, ensure};
 use rtrb::chunks::ChunkError::TooFewSlots;
-use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 /// The ends of two threads, connected both ways.
 pub(super) fn connect<T>(capacity: usize) -> [(Producer<T>, Consumer<T>); 2] {
@@ -24,14 +24,10 @@ pub(super) struct Single<const WORDS: usize>(
 impl<const WORDS: usize> Side for Single<WORDS> {
     #[inline(always)]
     fn send(&mut self, number: u64) -> Result<()> {
-        let mut message = words(number);
-        spin(|| match self.0.push(message) {
-            Ok(()) => Ok(Some(())),
-            Err(PushError::Full(back)) => {
-                message = back;
-                Ok(None)
-            }
-        })
+        // The message is built once there is room: a refused push would hand it back, at a copy each
+        // time.
+        spin(|| Ok((!self.0.is_full()).then_some(())))?;
+        Ok(self.0.push(words(number))?)
     }
 
     #[inline(always)]

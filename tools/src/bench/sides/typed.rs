@@ -2,7 +2,7 @@
 
 use super::payload::Payload;
 use super::{Channels, torn};
-use crate::bench::clock::{PATIENCE, spin};
+use crate::bench::clock::spin;
 use crate::bench::exercise::{Role, Side};
 use anyhow::{Result, ensure};
 use strait::{Receiver, RecvError, SendError, Sender, Spsc};
@@ -31,7 +31,7 @@ impl<T: Payload> Side for Typed<T> {
 
     #[inline(always)]
     fn receive(&mut self, number: u64) -> Result<()> {
-        let message = self.receiver.recv_timeout(PATIENCE)?;
+        let message = self.receiver.recv()?;
         ensure!(T::is_number(&message, number), torn(number));
         Ok(())
     }
