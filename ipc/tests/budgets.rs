@@ -31,7 +31,7 @@ const BUDGET: &[(&str, Cost, Cost)] = &[
     ("send_timeout", /*                   */ (0, 2), (0, 1)),
     ("send_all of 32", /*                 */ (0, 64), (0, 32)),
     ("batch of 32", /*                    */ (0, 64), (0, 32)),
-    ("batch of 32, dropped", /*           */ (0, 64), (0, 0)),
+    ("batch of 32, dropped", /*           */ (0, 32), (0, 0)),
     ("loan, published", /*                */ (0, 2), (0, 1)),
     ("loan, dropped", /*                  */ (0, 0), (0, 0)),
     ("try_send, full", /*                 */ (1, 0), (1, 0)),
