@@ -23,7 +23,8 @@ type Cost = (u64, u64);
 /// Sending, a wide cell costs two stores (length with kind, state); receiving, two loads (state,
 /// length) and a store (the receiver's cursor). An eighth of the ring received costs one more store,
 /// to report it. A sender that finds the ring full loads the receiver's progress; a receiver that
-/// finds it empty reports what it has not, and looks whether the sender has closed.
+/// finds it empty reports what it has not, and looks whether the sender has closed. A receiver that
+/// has not run dry for a while looks ahead, with up to [`LOOKS`] loads for every sixteen cache lines.
 const BUDGET: &[(&str, Cost, Cost)] = &[
     // operation                              wide      dense
     ("send", /*                           */ (0, 2), (0, 1)),
@@ -47,6 +48,17 @@ const BUDGET: &[(&str, Cost, Cost)] = &[
     ("try_recv, empty, progress to report", (2, 1), (2, 1)),
 ];
 
+/// Loads at most in one look ahead.
+const LOOKS: u64 = 2;
+
+/// Loads at most for looking ahead, while `messages` are received without running dry from a ring of
+/// `capacity`: one look for every sixteen cache lines, or a quarter of the ring.
+fn looking_ahead<T: Numbered>(messages: u64, capacity: u64) -> u64 {
+    let wide = if T::PLAIN { (size_of::<T>() as u64 + 16).next_multiple_of(64) } else { 256 };
+    let cell = if T::DENSE { 16 } else { wide };
+    LOOKS * messages.div_ceil((16 * 64 / cell).min(capacity / 4))
+}
+
 /// Loads and stores, and that there is nothing dearer.
 fn cost(of: &str, counts: Counts) -> Cost {
     assert_eq!((counts.rmws, counts.fences), (0, 0), "read-modify-writes and fences: {of}");
@@ -67,7 +79,11 @@ fn costs_what_it_should<T: Numbered>() {
     let differences: Vec<String> = measured
         .iter()
         .zip(&budget)
-        .filter(|(measured, budget)| measured != budget)
+        .filter(|((name, measured), (_, budget))| {
+            let ahead =
+                if name.starts_with("drain") { looking_ahead::<T>(32, CAPACITY) } else { 0 };
+            measured.1 != budget.1 || !(budget.0..=budget.0 + ahead).contains(&measured.0)
+        })
         .map(|(measured, budget)| format!("{measured:?} instead of {budget:?}"))
         .collect();
     assert!(differences.is_empty(), "{} messages: {differences:#?}", T::NAME);
@@ -148,16 +164,14 @@ fn drain<T: Numbered>(receiver: &mut Receiver<T>, messages: u64) -> bool {
 fn laps_cost_what_they_should<T: Numbered>() {
     let (stores, loads) = if T::DENSE { (1, 1) } else { (2, 2) };
     let sending = (LAPS, stores * PASSED + HINTS);
-    let receiving = (loads * PASSED, PASSED + REPORTS);
-
-    let one_by_one = lap::<T>(1, send_each, receive_each);
-    assert_eq!(one_by_one, (sending, receiving), "one {} message at a time", T::NAME);
-
-    let rings_full = lap::<T>(CAPACITY, send_each, receive_each);
-    assert_eq!(rings_full, (sending, receiving), "a ring full of {} messages at a time", T::NAME);
-
-    let batches = lap::<T>(CAPACITY / 2, send_batch, drain);
-    assert_eq!(batches, (sending, receiving), "batches of {} messages", T::NAME);
+    let receiving = loads * PASSED..=loads * PASSED + looking_ahead::<T>(PASSED, CAPACITY);
+    let check = |(sent, received): (Cost, Cost), how: &str| {
+        assert_eq!((sent, received.1), (sending, PASSED + REPORTS), "{} messages, {how}", T::NAME);
+        assert!(receiving.contains(&received.0), "{} messages, {how}: {received:?}", T::NAME);
+    };
+    check(lap::<T>(1, send_each, receive_each), "one at a time");
+    check(lap::<T>(CAPACITY, send_each, receive_each), "a ring full at a time");
+    check(lap::<T>(CAPACITY / 2, send_batch, drain), "in batches");
 }
 
 #[test]

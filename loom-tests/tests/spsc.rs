@@ -146,6 +146,12 @@ fn transfers_around_the_ring() {
     transfer(2, 3);
 }
 
+/// Four cells are enough for the consumer to look ahead, and to fall back.
+#[test]
+fn transfers_a_stream() {
+    transfer(4, 5);
+}
+
 #[test]
 fn batches_arrive_whole() {
     loom::model(|| {

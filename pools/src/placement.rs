@@ -24,6 +24,15 @@ pub trait Placement: 'static {
 pub trait Many<T> {
     /// Element `index & (len - 1)`; the length is a power of two, so any index is in range.
     fn at(&self, index: u64) -> &T;
+    /// Asks the processor to fetch element `index`, or as much of it as two cache lines hold: a
+    /// hint, without effect on what is read.
+    #[inline(always)]
+    fn prefetch(&self, _index: u64) {}
+    /// How many elements ahead a reader in sequence should fetch: those of sixteen cache lines, or
+    /// two where elements are large.
+    fn reach(&self) -> u64 {
+        2
+    }
     /// Number of elements, a power of two.
     fn len(&self) -> u64;
     /// Never true: there is no array of length 0.
@@ -142,9 +151,41 @@ impl<T: Shared> Many<T> for MappedMany<T> {
         unsafe { self.address(index).cast::<T>().as_ref() }
     }
 
+    #[inline(always)]
+    fn prefetch(&self, index: u64) {
+        let line = self.address(index).as_ptr();
+        fetch(line);
+        if self.stride > LINE {
+            fetch(line.wrapping_add(LINE));
+        }
+    }
+
+    fn reach(&self) -> u64 {
+        (16 * LINE / self.stride).max(2) as u64
+    }
+
     fn len(&self) -> u64 {
         self.mask + 1
     }
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn fetch(line: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch reads nothing and faults at no address.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn fetch(line: *const u8) {
+    use std::arch::asm;
+    // SAFETY: a prefetch reads nothing and faults at no address.
+    unsafe { asm!("prfm pldl1keep, [{}]", in(reg) line, options(nostack, preserves_flags)) };
 }
 
 // SAFETY: it is a reference to `Sync` values.

@@ -27,6 +27,16 @@
 //! that wrote them, after the kernel has handed over the endpoint's lock (which orders everything
 //! before it), and by observers who may see stale values: relaxed throughout.
 //!
+//! # Lone messages, streams, and the bad regime between them
+//!
+//! A lone message finds the consumer polling its very cell. In a stream the consumer had better be
+//! some way behind: at the producer's heels, both wait for the same line at every message, and the
+//! rate is that of a ping-pong; far behind, lines arrive ahead of time, many in flight at once.
+//! Nothing moves a ring from the one to the other by itself, so the consumer does: when it has not
+//! run dry for a while it looks, once every `reach` messages, at the cell twice that far ahead. If
+//! that is published it fetches ahead; if not it pauses, for two pause instructions at most. A
+//! message that comes alone, or after the ring was empty, is never delayed by this.
+//!
 //! # When a process dies here
 //!
 //! *The producer*, before its state store: the message was never published and its cell still reads
@@ -41,7 +51,7 @@ use super::layout::{ConsumerLines, ProducerLines};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::{Many, Placement};
 use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
-use strait_pools::sync::{AtomicU64, Site};
+use strait_pools::sync::{AtomicU64, Site, spin_loop};
 use thiserror::Error;
 
 /// The words that the two sides share, wherever they live.
@@ -256,6 +266,9 @@ impl<P: Placement> Producer<P> {
     }
 }
 
+/// Pauses that a consumer makes at most when it finds itself at the producer's heels.
+const FALL_BACK: u32 = 2;
+
 /// What [`Consumer::poll`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
@@ -277,6 +290,14 @@ pub struct Consumer<P: Placement> {
     told: u64,
     /// The producer is told of progress at least every so many messages.
     every: u64,
+    /// How many messages ahead to fetch, if that far is published.
+    reach: u64,
+    /// Positions below this one are published, as far as [`look_ahead`](Self::look_ahead) saw.
+    horizon: u64,
+    /// The position at which to look ahead.
+    look_at: u64,
+    /// Messages in a row, without running dry, that make a stream.
+    stream: u64,
 }
 
 impl<P: Placement> Consumer<P> {
@@ -292,7 +313,12 @@ impl<P: Placement> Consumer<P> {
         }
         let incarnation = words.consumer.incarnation.load(Relaxed);
         words.consumer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
-        Ok(Self { words, position, told, every: (capacity / 8).max(1) })
+        let every = (capacity / 8).max(1);
+        let reach = words.states.reach().min(capacity / 4);
+        // A ring too small to be far behind in is never looked ahead in.
+        let stream = if reach == 0 { i64::MAX.cast_unsigned() } else { 2 * reach };
+        let look_at = position.wrapping_add(stream);
+        Ok(Self { words, position, told, every, reach, horizon: position, look_at, stream })
     }
 
     /// The position of the next message.
@@ -306,7 +332,7 @@ impl<P: Placement> Consumer<P> {
     /// On finding it empty, tells the producer of all progress: nobody waits for cells that are free.
     #[inline(always)]
     pub fn poll(&mut self, polls: u32) -> Poll {
-        let Self { words, position, told, .. } = self;
+        let Self { words, position, told, look_at, stream, .. } = self;
         let position = *position;
         let cell = words.states.at(position);
         for _ in 0..polls {
@@ -318,6 +344,7 @@ impl<P: Placement> Consumer<P> {
             if state != 0 && ahead(state, position) > 0 {
                 return Poll::Corrupt(Corrupt { word: "state", found: state, position });
             }
+            *look_at = position.wrapping_add(*stream);
             if *told != position {
                 tell(words, position, told);
             }
@@ -334,8 +361,36 @@ impl<P: Placement> Consumer<P> {
         self.position = self.position.wrapping_add(1);
         self.words.consumer.cursor.store(self.position, Relaxed);
         pass(Mark::ConsumerMoved);
+        if ahead(self.position, self.look_at) >= 0 {
+            self.look_ahead();
+        }
+        let later = self.position.wrapping_add(self.reach);
+        if ahead(later, self.horizon) < 0 {
+            self.words.states.prefetch(later);
+        }
         if self.position.wrapping_sub(self.told) >= self.every {
             self.tell();
+        }
+    }
+
+    /// Finds out, once every `reach` messages of a stream, whether the producer is far ahead.
+    ///
+    /// If so, what comes next is fetched while the present is read. If not, the consumer is at the
+    /// producer's heels, where each message costs both a wait for the line to change hands: it
+    /// falls back for a moment, and the producer gets ahead.
+    #[cold]
+    #[inline(never)]
+    fn look_ahead(&mut self) {
+        self.look_at = self.position.wrapping_add(self.reach);
+        let far = self.position.wrapping_add(2 * self.reach);
+        let cell = self.words.states.at(far);
+        for _ in 0..FALL_BACK {
+            // A hint about what to fetch: no body is read on the strength of it.
+            if cell.load(Relaxed) == far.wrapping_add(1) {
+                self.horizon = far;
+                return;
+            }
+            spin_loop();
         }
     }
 
