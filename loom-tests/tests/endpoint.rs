@@ -6,6 +6,7 @@
 #![cfg(loom)]
 
 use loom::cell::UnsafeCell;
+use loom::sync::Arc as LoomArc;
 use loom::thread;
 use std::sync::Arc;
 use strait_ipc::endpoint::Role;
@@ -48,9 +49,9 @@ fn nothing_turns_up_after_the_close() {
 fn what_was_done_before_the_close_is_done() {
     loom::model(|| {
         let slot = Arc::new(EndpointSlot::default());
-        let memory = Arc::new(UnsafeCell::new(0));
+        let memory = LoomArc::new(UnsafeCell::new(0));
         let holder = thread::spawn({
-            let (slot, memory) = (Arc::clone(&slot), Arc::clone(&memory));
+            let (slot, memory) = (Arc::clone(&slot), LoomArc::clone(&memory));
             move || {
                 // SAFETY: loom checks that nobody else accesses it meanwhile.
                 memory.with_mut(|cell| unsafe { *cell = 1 });

@@ -10,10 +10,11 @@
 use super::error::{BadMessage, RecvError, SendError};
 use super::link::{Cell, Cells, Link};
 use super::open::OnFull;
-use super::wait::{Stopped, wait_until};
+use super::wait::Stopped;
 use crate::message::{Invalid, WriteError};
 use crate::ring::spsc::{Consumer, Corrupt, Poll, Producer};
 use std::time::Duration;
+use strait_pools::environment::{Liveness, Peer};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::Mapped;
 
@@ -149,7 +150,7 @@ impl BytesSender {
         }
         let Self { producer, link, .. } = self;
         let room = |producer: &mut Producer<Mapped>| Ok((producer.free(1)? == 1).then_some(()));
-        wait_until(link, timeout, || room(producer)).map_err(|stopped| match stopped {
+        link.poll_until(timeout, || room(producer)).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => SendError::Timeout,
             Stopped::Closed => SendError::Closed(self.link.gone()),
@@ -321,7 +322,7 @@ impl BytesReceiver {
 
     /// An empty ring may mean that the sender has closed: one load tells.
     fn when_empty(&mut self) -> Result<u64, RecvError> {
-        if self.link.glance() != strait_pools::environment::Peer::Closed {
+        if self.link.glance() != Peer::Closed {
             return Err(RecvError::Empty);
         }
         // What it published before closing counts.
@@ -352,7 +353,7 @@ impl BytesReceiver {
             Poll::Empty => Ok(None),
             Poll::Corrupt(corrupt) => Err(corrupt),
         };
-        wait_until(link, timeout, poll).map_err(|stopped| match stopped {
+        link.poll_until(timeout, poll).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => RecvError::Timeout,
             Stopped::Closed => RecvError::Closed(self.link.gone()),

@@ -2,7 +2,7 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, Gone};
-use super::wait::Wait;
+use super::wait::{Patience, Stopped, Wait};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::geometry::CellFormat;
@@ -12,7 +12,8 @@ use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use strait_pools::environment::{Liveness, Peer, WaitSlice};
+use std::time::Duration;
+use strait_pools::environment::{Liveness, Monotonic, Peer, WaitSlice};
 use strait_pools::placement::{Mapped, MappedMany, MappedOne};
 use strait_pools::sync::AtomicU64;
 use strait_pools::sync::Ordering::Relaxed;
@@ -56,12 +57,14 @@ impl Link {
         self.guard.forked()
     }
 
-    pub(super) fn glance(&self) -> Peer {
-        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.glance())
-    }
-
-    pub(super) fn probe(&self) -> Peer {
-        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.probe())
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed.
+    pub(super) fn poll_until<R, E>(
+        &self,
+        timeout: Option<Duration>,
+        poll: impl FnMut() -> Result<Option<R>, E>,
+    ) -> Result<R, Stopped<E>> {
+        let patience = Patience { wait: self.wait, slice: self.slice, timeout };
+        patience.poll_until(self, &Monotonic, poll)
     }
 
     #[cold]
@@ -79,6 +82,16 @@ impl Link {
     #[cold]
     pub(super) fn damaged(&self, corrupt: Corrupt) -> Box<Damaged> {
         Box::new(Damaged { channel: self.channel.clone(), corrupt })
+    }
+}
+
+impl Liveness for Link {
+    fn glance(&self) -> Peer {
+        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.glance())
+    }
+
+    fn probe(&self) -> Peer {
+        self.tie.as_ref().map_or(Peer::Absent, |tie| tie.peer.probe())
     }
 }
 

@@ -5,9 +5,8 @@
 //! call). The first burst costs nothing but the polls, so a message that is nearly there is not
 //! delayed by bookkeeping.
 
-use super::link::Link;
 use std::time::Duration;
-use strait_pools::environment::{Clock, Monotonic, Peer};
+use strait_pools::environment::{Clock, Liveness, Peer, WaitSlice};
 use strait_pools::sync::{spin_loop, yield_now};
 
 /// How a side waits.
@@ -34,7 +33,7 @@ impl Wait {
         }
     }
 
-    /// Polls made where the caller stands, before [`wait_until`] is entered: a message that is about
+    /// Polls made where the caller stands, before the wait proper begins: a message that is about
     /// to arrive finds its receiver in the shortest of loops.
     #[inline(always)]
     pub(super) fn eager_polls(self) -> u32 {
@@ -55,7 +54,7 @@ impl Wait {
 }
 
 /// Why a wait ended without result.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stopped<E> {
     /// The poll itself failed.
     Failed(E),
@@ -67,40 +66,166 @@ pub(super) enum Stopped<E> {
     Died,
 }
 
-/// Polls until there is a result, the peer is gone, or `timeout` has passed.
-///
-/// After the peer is seen gone there is one last poll: what it published before counts.
-pub(super) fn wait_until<R, E>(
-    link: &Link,
-    timeout: Option<Duration>,
-    mut poll: impl FnMut() -> Result<Option<R>, E>,
-) -> Result<R, Stopped<E>> {
-    let mut started = None;
-    let mut probed = Duration::ZERO;
-    loop {
-        for _ in 0..link.wait.burst() {
-            if let Some(result) = poll().map_err(Stopped::Failed)? {
-                return Ok(result);
-            }
-            link.wait.breathe();
-        }
+/// How one side waits for the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) wait: Wait,
+    /// How often to ask the kernel whether the peer's process still exists.
+    pub(super) slice: WaitSlice,
+    /// How long to wait at most.
+    pub(super) timeout: Option<Duration>,
+}
 
-        let now = Monotonic.now();
-        let since = *started.get_or_insert(now);
-        let waited = now.saturating_sub(since);
-        let mut peer = link.glance();
-        if peer == Peer::Alive && waited.saturating_sub(probed) >= link.slice.0 {
-            probed = waited;
-            peer = link.probe();
-        }
-        let gone = match peer {
-            Peer::Closed => Stopped::Closed,
-            Peer::Died => Stopped::Died,
-            Peer::Absent | Peer::Alive if timeout.is_some_and(|limit| waited >= limit) => {
-                Stopped::Timeout
+impl Patience {
+    /// Polls until there is a result, the peer is gone, or the time is up.
+    ///
+    /// After the peer is seen gone there is one last poll: what it published before counts.
+    pub(super) fn poll_until<R, E>(
+        self,
+        peer: &impl Liveness,
+        clock: &impl Clock,
+        mut poll: impl FnMut() -> Result<Option<R>, E>,
+    ) -> Result<R, Stopped<E>> {
+        let mut started = None;
+        let mut probed = Duration::ZERO;
+        loop {
+            for _ in 0..self.wait.burst() {
+                if let Some(result) = poll().map_err(Stopped::Failed)? {
+                    return Ok(result);
+                }
+                self.wait.breathe();
             }
-            Peer::Absent | Peer::Alive => continue,
-        };
-        return poll().map_err(Stopped::Failed)?.ok_or(gone);
+
+            let now = clock.now();
+            let waited = now.saturating_sub(*started.get_or_insert(now));
+            let mut standing = peer.glance();
+            if standing == Peer::Alive && waited.saturating_sub(probed) >= self.slice.0 {
+                probed = waited;
+                standing = peer.probe();
+            }
+            let gone = match standing {
+                Peer::Closed => Stopped::Closed,
+                Peer::Died => Stopped::Died,
+                Peer::Absent | Peer::Alive if self.timeout.is_some_and(|limit| waited >= limit) => {
+                    Stopped::Timeout
+                }
+                Peer::Absent | Peer::Alive => continue,
+            };
+            return poll().map_err(Stopped::Failed)?.ok_or(gone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::convert::Infallible;
+    use strait_pools::environment::AlwaysAlive;
+
+    /// A clock that advances by a millisecond each time it is read.
+    #[derive(Default)]
+    struct Ticking(Cell<u64>);
+
+    impl Clock for Ticking {
+        fn now(&self) -> Duration {
+            self.0.set(self.0.get() + 1);
+            Duration::from_millis(self.0.get())
+        }
+    }
+
+    /// A peer that stands as told, and counts how often the kernel is asked.
+    struct Standing {
+        glance: Peer,
+        probe: Peer,
+        probes: Cell<u64>,
+    }
+
+    impl Standing {
+        fn new(glance: Peer, probe: Peer) -> Self {
+            Self { glance, probe, probes: Cell::new(0) }
+        }
+    }
+
+    impl Liveness for Standing {
+        fn glance(&self) -> Peer {
+            self.glance
+        }
+        fn probe(&self) -> Peer {
+            self.probes.set(self.probes.get() + 1);
+            self.probe
+        }
+    }
+
+    fn patience(timeout_ms: u64) -> Patience {
+        Patience {
+            wait: Wait::Pause,
+            slice: WaitSlice::default(),
+            timeout: Some(Duration::from_millis(timeout_ms)),
+        }
+    }
+
+    fn nothing() -> Result<Option<()>, Infallible> {
+        Ok(None)
+    }
+
+    #[test]
+    fn time_runs_out() {
+        let stopped = patience(5).poll_until(&AlwaysAlive, &Ticking::default(), nothing);
+        assert_eq!(stopped, Err(Stopped::Timeout));
+    }
+
+    #[test]
+    fn a_result_at_once_reads_no_clock() {
+        let clock = Ticking::default();
+        let result = patience(5).poll_until(&AlwaysAlive, &clock, || Ok::<_, Infallible>(Some(7)));
+        assert_eq!((result, clock.0.get()), (Ok(7), 0));
+    }
+
+    #[test]
+    fn the_kernel_is_asked_once_a_slice() {
+        let peer = Standing::new(Peer::Alive, Peer::Alive);
+        let stopped = patience(100).poll_until(&peer, &Ticking::default(), nothing);
+        assert_eq!((stopped, peer.probes.get()), (Err(Stopped::Timeout), 10));
+    }
+
+    #[test]
+    fn the_kernel_is_not_asked_about_a_peer_that_never_came_or_closed() {
+        for (glance, stopped) in [(Peer::Absent, Stopped::Timeout), (Peer::Closed, Stopped::Closed)]
+        {
+            let peer = Standing::new(glance, Peer::Died);
+            let result = patience(100).poll_until(&peer, &Ticking::default(), nothing);
+            assert_eq!((result, peer.probes.get()), (Err(stopped), 0));
+        }
+    }
+
+    #[test]
+    fn a_death_is_noticed_within_a_slice() {
+        let (peer, clock) = (Standing::new(Peer::Alive, Peer::Died), Ticking::default());
+        let stopped = patience(100).poll_until(&peer, &clock, nothing);
+        assert_eq!((stopped, clock.0.get()), (Err(Stopped::Died), 11));
+    }
+
+    #[test]
+    fn what_was_published_before_the_end_counts() {
+        for glance in [Peer::Closed, Peer::Alive] {
+            let peer = Standing::new(glance, Peer::Died);
+            let (clock, polls) = (Ticking::default(), Cell::new(0));
+            // There is nothing in any burst; the last poll finds what came in between.
+            let last = || clock.0.get() > if glance == Peer::Closed { 0 } else { 10 };
+            let poll = || {
+                polls.set(polls.get() + 1);
+                Ok::<_, Infallible>(last().then_some(polls.get()))
+            };
+            let found = patience(100).poll_until(&peer, &clock, poll);
+            assert_eq!(found, Ok(polls.get()));
+        }
+    }
+
+    #[test]
+    fn a_failure_ends_the_wait() {
+        let failed =
+            patience(5).poll_until(&AlwaysAlive, &Ticking::default(), || Err::<Option<()>, _>(3));
+        assert_eq!(failed, Err(Stopped::Failed(3)));
     }
 }
