@@ -37,7 +37,8 @@ impl Ring {
     }
 
     fn body(&self, position: u64) -> &UnsafeCell<Body> {
-        &self.bodies[position as usize & (self.bodies.len() - 1)]
+        let index = usize::try_from(position).expect("a small number");
+        &self.bodies[index & (self.bodies.len() - 1)]
     }
 }
 
@@ -178,6 +179,7 @@ fn an_abandoned_loan_leaves_no_trace() {
         let sender = thread::spawn(move || {
             let mut sender = Sender::new(&ring, 1);
             // Written, never published; the next message is built in the same cell.
+            // SAFETY: loom checks that nobody else accesses the cell meanwhile.
             sender.ring.body(0).with_mut(|cell| unsafe { *cell = (77, 77) });
             sender.send_until(2);
         });
