@@ -121,13 +121,13 @@ pub struct ChannelEntry {
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
-/// [`EndpointSlot::state`]: nobody has ever attached.
+/// [State](field@EndpointSlot::state): nobody has ever attached.
 pub const ENDPOINT_FREE: u32 = 0;
-/// [`EndpointSlot::state`]: somebody holds the lock and is filling in the entry.
+/// [State](field@EndpointSlot::state): somebody holds the lock and is filling in the entry.
 pub const ENDPOINT_ATTACHING: u32 = 1;
-/// [`EndpointSlot::state`]: attached; without a lock, its process died.
+/// [State](field@EndpointSlot::state): attached; without a lock, its process died.
 pub const ENDPOINT_ACTIVE: u32 = 2;
-/// [`EndpointSlot::state`]: left in good order.
+/// [State](field@EndpointSlot::state): left in good order.
 pub const ENDPOINT_CLOSED: u32 = 3;
 /// Longest program name kept in an endpoint's entry, in bytes.
 pub const MAX_PROGRAM_BYTES: usize = 32;

@@ -4,6 +4,8 @@ use crate::gate::Outcome;
 use crate::process;
 use crate::workspace::{Build, Workspace};
 use anyhow::{Context, Result, ensure};
+use cargo_metadata::MetadataCommand;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -81,9 +83,33 @@ pub(crate) fn doc(workspace: &Workspace) -> Result<Outcome> {
 
 /// Assembles every published crate and builds it from its archive alone.
 pub(crate) fn package(workspace: &Workspace) -> Result<Outcome> {
+    forget_unpacked()?;
     let arguments = ["publish", "--dry-run", "--workspace", "--allow-dirty"];
     process::succeed(&mut workspace.cargo(Build::Plain, &arguments))?;
     Ok(Outcome::default())
+}
+
+/// Removes what earlier runs unpacked. Cargo keeps it by name and version, and would build today's
+/// archives against yesterday's of the same version.
+fn forget_unpacked() -> Result<()> {
+    let metadata = MetadataCommand::new().exec().context("cargo metadata")?;
+    // <registry>/src/<index>/<package>/Cargo.toml
+    let bought = metadata.packages.iter().find(|package| package.source.is_some());
+    let unpacked = bought.and_then(|package| package.manifest_path.ancestors().nth(3));
+    let Some(unpacked) = unpacked else { return Ok(()) };
+    for index in fs::read_dir(unpacked)? {
+        let index = index?;
+        // A registry without a host name: one that cargo made in a folder, for a dry run.
+        if index.file_name().to_string_lossy().starts_with('-') {
+            for package in metadata.workspace_packages() {
+                let copy = index.path().join(format!("{}-{}", package.name, package.version));
+                if copy.exists() {
+                    fs::remove_dir_all(&copy)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
