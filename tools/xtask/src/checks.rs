@@ -83,14 +83,20 @@ pub(crate) fn doc(workspace: &Workspace) -> Result<Outcome> {
 
 /// Assembles every published crate and builds it from its archive alone.
 pub(crate) fn package(workspace: &Workspace) -> Result<Outcome> {
+    // Cargo takes a published package of one version to be always the same, so nothing of an earlier
+    // run may be left: neither what it built nor what it unpacked.
+    let target = workspace.target.join("dry-run");
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
     forget_unpacked()?;
     let arguments = ["publish", "--dry-run", "--workspace", "--allow-dirty"];
-    process::succeed(&mut workspace.cargo(Build::Plain, &arguments))?;
+    let mut cargo = workspace.cargo(Build::Plain, &arguments);
+    process::succeed(cargo.env("CARGO_TARGET_DIR", target))?;
     Ok(Outcome::default())
 }
 
-/// Removes what earlier runs unpacked. Cargo keeps it by name and version, and would build today's
-/// archives against yesterday's of the same version.
+/// Removes what earlier dry runs unpacked in cargo's own folder.
 fn forget_unpacked() -> Result<()> {
     let metadata = MetadataCommand::new().exec().context("cargo metadata")?;
     // <registry>/src/<index>/<package>/Cargo.toml
