@@ -28,6 +28,9 @@ pub trait Many<T> {
     /// hint, without effect on what is read.
     #[inline(always)]
     fn prefetch(&self, _index: u64) {}
+    /// As [`prefetch`](Many::prefetch), to write it.
+    #[inline(always)]
+    fn prefetch_to_write(&self, _index: u64) {}
     /// How many elements ahead a reader in sequence should fetch: those of sixteen cache lines, or
     /// two where elements are large.
     fn reach(&self) -> u64 {
@@ -160,6 +163,15 @@ impl<T: Shared> Many<T> for MappedMany<T> {
         }
     }
 
+    #[inline(always)]
+    fn prefetch_to_write(&self, index: u64) {
+        let line = self.address(index).as_ptr();
+        fetch_to_write(line);
+        if self.stride > LINE {
+            fetch_to_write(line.wrapping_add(LINE));
+        }
+    }
+
     fn reach(&self) -> u64 {
         (16 * LINE / self.stride).max(2) as u64
     }
@@ -178,6 +190,24 @@ fn fetch(line: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a prefetch reads nothing and faults at no address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+}
+
+/// `_mm_prefetch` has no hint for this that a generic build would honour. Processors that lack the
+/// instruction take it for a no-operation.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn fetch_to_write(line: *const u8) {
+    use std::arch::asm;
+    // SAFETY: a prefetch writes nothing and faults at no address.
+    unsafe { asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags)) };
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn fetch_to_write(line: *const u8) {
+    use std::arch::asm;
+    // SAFETY: a prefetch writes nothing and faults at no address.
+    unsafe { asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags)) };
 }
 
 #[cfg(target_arch = "aarch64")]

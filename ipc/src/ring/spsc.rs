@@ -119,6 +119,7 @@ pub struct Producer<P: Placement> {
     /// The hint is stored again when `position` gets here.
     next_hint: u64,
     capacity: u64,
+    reach: u64,
 }
 
 impl<P: Placement> Producer<P> {
@@ -163,7 +164,8 @@ impl<P: Placement> Producer<P> {
         words.producer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
         pass(Mark::TakeoverDone);
         let next_hint = position.wrapping_add(hint_every(capacity));
-        Ok(Self { words, position, limit: end, next_hint, capacity })
+        let reach = words.states.reach().min(capacity / 4);
+        Ok(Self { words, position, limit: end, next_hint, capacity, reach })
     }
 
     /// The position that the next message will have.
@@ -179,6 +181,9 @@ impl<P: Placement> Producer<P> {
     pub fn free(&mut self, wanted: u64) -> Result<u64, Corrupt> {
         let known = self.limit.wrapping_sub(self.position);
         if known >= wanted {
+            if known > wanted + self.reach {
+                self.words.states.prefetch_to_write(self.position.wrapping_add(wanted + self.reach));
+            }
             return Ok(wanted);
         }
         self.refresh(wanted)
