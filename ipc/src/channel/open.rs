@@ -137,7 +137,7 @@ impl<T, V: Trust> Spsc<T, V> {
         self
     }
 
-    /// Longest message in bytes; cells take 16 more, rounded up to a multiple of 64. The default
+    /// Longest message in bytes; cells take 16 more, rounded up (see [`CellFormat::wide_for`]). The default
     /// fits plain types exactly, and gives messages of varying length 240 bytes.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.cell = Some(AskedCell::MaxLen(bytes));

@@ -22,7 +22,7 @@ pub const MAX_RING_BYTES: u64 = 1 << 38;
 /// The two cell formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellFormat {
-    /// 16-byte head, then the body: the cell is 64 bytes or a multiple.
+    /// 16-byte head, then the body: at least a cache line, and a multiple of 16 bytes.
     Wide {
         /// Size of the whole cell in bytes, head included.
         bytes: u32,
@@ -32,10 +32,20 @@ pub enum CellFormat {
 }
 
 impl CellFormat {
-    /// The smallest wide cell whose body holds `body` bytes.
+    /// The wide cell for bodies of up to `body` bytes.
+    ///
+    /// Up to 48 bytes share one line with their head, so that a lone message costs one transfer.
+    /// Larger cells follow each other at multiples of 16 bytes, sharing lines: in a stream it is
+    /// the lines that cost. Where that would make a cell touch a line more than it must, it is
+    /// rounded up to whole lines.
     pub fn wide_for(body: usize) -> Result<Self, GeometryError> {
         body.checked_add(size_of::<CellHead>())
-            .and_then(|bytes| bytes.checked_next_multiple_of(64))
+            .and_then(|bytes| bytes.checked_next_multiple_of(16))
+            .map(
+                |bytes| {
+                    if bytes < 64 || bytes % 64 == 48 { bytes.next_multiple_of(64) } else { bytes }
+                },
+            )
             .and_then(|bytes| u32::try_from(bytes).ok())
             .filter(|&bytes| bytes <= MAX_CELL_BYTES)
             .map(|bytes| Self::Wide { bytes })
@@ -87,8 +97,8 @@ pub enum GeometryError {
     /// The capacity is 0 or not a power of two.
     #[error("capacity {0} is not a power of two{next}", next = suggestion(*.0))]
     Capacity(u64),
-    /// The cell size is not a multiple of 64 between 64 and [`MAX_CELL_BYTES`].
-    #[error("cell size {0} is not a multiple of 64 between 64 and {MAX_CELL_BYTES} bytes")]
+    /// The cell size is not a multiple of 16 between 64 and [`MAX_CELL_BYTES`].
+    #[error("cell size {0} is not a multiple of 16 between 64 and {MAX_CELL_BYTES} bytes")]
     CellBytes(u32),
     /// No cell holds messages of that many bytes.
     #[error(
@@ -118,7 +128,7 @@ impl Geometry {
             return Err(GeometryError::Capacity(capacity));
         }
         if let CellFormat::Wide { bytes } = cell
-            && (bytes == 0 || bytes > MAX_CELL_BYTES || !bytes.is_multiple_of(64))
+            && (!(64..=MAX_CELL_BYTES).contains(&bytes) || !bytes.is_multiple_of(16))
         {
             return Err(GeometryError::CellBytes(bytes));
         }

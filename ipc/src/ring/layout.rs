@@ -15,7 +15,7 @@
 //!   136  incarnation  how many consumers have owned the ring
 //!   256  (reserved: waiters of the consumer, futex word, redeliver word)
 //!
-//! wide cell (64 B or a multiple)                dense cell (16 B)
+//! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
 //!   8    len     bytes of the message, 4 B        8   body, 8 B
 //!   12   kind    0: in the body, 4 B

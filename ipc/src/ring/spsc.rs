@@ -182,7 +182,9 @@ impl<P: Placement> Producer<P> {
         let known = self.limit.wrapping_sub(self.position);
         if known >= wanted {
             if known > wanted + self.reach {
-                self.words.states.prefetch_to_write(self.position.wrapping_add(wanted + self.reach));
+                self.words
+                    .states
+                    .prefetch_to_write(self.position.wrapping_add(wanted + self.reach));
             }
             return Ok(wanted);
         }
