@@ -39,6 +39,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 use options::Options;
 use outcome::Outcome;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use table::{Style, render};
 
@@ -130,8 +131,13 @@ fn title(outcome: &Outcome, options: &Options) -> Result<String> {
 
 fn report(outcome: Outcome, title: String) -> ReportInput {
     let table_markdown = render(&outcome, Style::Markdown);
+    // One class needs no telling apart.
+    let classes: BTreeSet<_> = outcome.samples.keys().map(|(class, _)| class.clone()).collect();
+    let name = |class: &str, subject: &str| {
+        if classes.len() > 1 { format!("{subject} {class}") } else { subject.to_owned() }
+    };
     let series = outcome.samples.into_iter().map(|((class, subject), samples)| Series {
-        name: format!("{} {class}", subject.name()),
+        name: name(&class, subject.name()),
         histogram: samples.histogram,
     });
     let (series, environment) = (series.collect(), outcome.environment);
