@@ -84,6 +84,11 @@ impl Options {
                 "two spinning processes need two cores, and this process may use {allowed:?}"
             ),
         };
+        // Before either side is pinned: a pinned process may use one core, and so may its children.
+        for core in [pair.0, pair.1] {
+            let allowed = clock::cores();
+            ensure!(allowed.contains(&core), "no core {core}: this process may use {allowed:?}");
+        }
         ensure!(pair.0 != pair.1, "two spinning processes need two cores, not {} twice", pair.0);
         Ok(pair)
     }
