@@ -2,25 +2,17 @@
 //! they were, no message is lost or torn, and only the one in hand may come twice.
 
 mod channel;
+mod random;
 
 use channel::{Actor, Numbered, Order, Place, Tick, job, tell};
+use random::Random;
 use std::time::Duration;
 use strait_ipc::channel::{Receiver, RecvError, SendError, Sender};
 
 const NAME: &str = "flow";
 const KILLS: u64 = 25;
 
-/// xorshift64: the same seed, the same choices.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
     /// Up to 4 ms: some hundred messages.
     fn moment(&mut self) -> Duration {
         Duration::from_micros(self.below(4000))

@@ -2,8 +2,10 @@
 //! after every single step of the protocol. Whatever happens, a name leads to one good segment or to
 //! none, nobody uses one that was removed, no side has two holders, and nothing is left behind.
 
+mod random;
 mod segment_support;
 
+use random::Random;
 use segment_support::{Helper, Place, channel, eventually, job, name, nobody_spawns, tell, word};
 use std::cell::Cell;
 use std::fs::File;
@@ -23,18 +25,6 @@ use strait_pools::sync::Ordering;
 
 const PROCESSES: usize = 20;
 const KILLS: usize = 400;
-
-/// xorshift64: the same seed, the same choices.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// The kernel's files, until this process kills itself right after one of its steps.
 struct Mortal {

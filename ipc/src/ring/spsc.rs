@@ -35,7 +35,8 @@
 //! Nothing moves a ring from the one to the other by itself, so the consumer does: when it has not
 //! run dry for a while it looks, once every `reach` messages, at the cell twice that far ahead. If
 //! that is published it fetches ahead; if not it pauses, for two pause instructions at most. A
-//! message that comes alone, or after the ring was empty, is never delayed by this.
+//! message that comes alone, or after the ring was empty, is never delayed by this. The producer, for
+//! its part, fetches cells ahead to write them, where it knows them to be free.
 //!
 //! # When a process dies here
 //!
@@ -103,6 +104,11 @@ fn ahead(position: u64, of: u64) -> i64 {
     position.wrapping_sub(of).cast_signed()
 }
 
+/// How many messages ahead either side fetches: no more than a quarter of the ring.
+fn reach<P: Placement>(words: &Words<P>) -> u64 {
+    words.states.reach().min(words.states.len() / 4)
+}
+
 /// How many messages the hint may lag behind.
 fn hint_every(capacity: u64) -> u64 {
     (capacity / 2).max(1)
@@ -119,6 +125,7 @@ pub struct Producer<P: Placement> {
     /// The hint is stored again when `position` gets here.
     next_hint: u64,
     capacity: u64,
+    /// How many messages ahead to fetch, to write, if that far is known to be free.
     reach: u64,
 }
 
@@ -164,7 +171,7 @@ impl<P: Placement> Producer<P> {
         words.producer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
         pass(Mark::TakeoverDone);
         let next_hint = position.wrapping_add(hint_every(capacity));
-        let reach = words.states.reach().min(capacity / 4);
+        let reach = reach(&words);
         Ok(Self { words, position, limit: end, next_hint, capacity, reach })
     }
 
@@ -180,15 +187,14 @@ impl<P: Placement> Producer<P> {
     #[inline]
     pub fn free(&mut self, wanted: u64) -> Result<u64, Corrupt> {
         let known = self.limit.wrapping_sub(self.position);
-        if known >= wanted {
-            if known > wanted + self.reach {
-                self.words
-                    .states
-                    .prefetch_to_write(self.position.wrapping_add(wanted + self.reach));
-            }
-            return Ok(wanted);
+        if known < wanted {
+            return self.refresh(wanted);
         }
-        self.refresh(wanted)
+        let later = wanted + self.reach;
+        if later < known {
+            self.words.states.prefetch_to_write(self.position.wrapping_add(later));
+        }
+        Ok(wanted)
     }
 
     #[cold]
@@ -321,7 +327,7 @@ impl<P: Placement> Consumer<P> {
         let incarnation = words.consumer.incarnation.load(Relaxed);
         words.consumer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
         let every = (capacity / 8).max(1);
-        let reach = words.states.reach().min(capacity / 4);
+        let reach = reach(&words);
         // A ring too small to be far behind in is never looked ahead in.
         let stream = if reach == 0 { i64::MAX.cast_unsigned() } else { 2 * reach };
         let look_at = position.wrapping_add(stream);

@@ -139,30 +139,46 @@ fn bytes_per_second(times: Vec<f64>) -> f64 {
     (BLOCKS * BLOCK as u64) as f64 * 1e9 / median(times)
 }
 
-/// Bytes a second, copied in and out.
-pub(super) fn copied(_: &mut Lab) -> Result<Amount> {
-    let peer = Peer::start(Role::Copy, BLOCK, BLOCKS, Stdio::null())?;
-    let mut sender = channel(&peer.domain, BLOCK).sender()?;
+/// [`round`] by round: the nanoseconds of each but the first, which warms up.
+fn rounds(
+    count: u64,
+    back: &mut Receiver<u64>,
+    expected: impl Fn(u64) -> u64,
+    mut send: impl FnMut(u64) -> Result<()>,
+) -> Result<Vec<f64>> {
+    round(count, back, &expected, &mut send)?;
+    (0..ROUNDS).map(|_| round(count, back, &expected, &mut send)).collect()
+}
+
+/// Rounds of messages of `bytes`, of which the first and the last word are told apart.
+fn marked_rounds(
+    (bytes, count): (usize, u64),
+    back: &mut Receiver<u64>,
+    mut send: impl FnMut(&[u64]) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let mut words = vec![0; bytes / 8];
+    let last = words.len() - 1;
+    let expected = |number| number + number + 1;
+    rounds(count, back, expected, |number| {
+        (words[0], words[last]) = (number, number + 1);
+        send(&words)
+    })
+}
+
+/// Nanoseconds of rounds of `count` messages of `bytes`, copied in and out.
+fn copied_rounds(bytes: usize, count: u64) -> Result<Vec<f64>> {
+    let peer = Peer::start(Role::Copy, bytes, count, Stdio::null())?;
+    let mut sender = channel(&peer.domain, bytes).sender()?;
     let mut back = peer.domain.spsc::<u64>("back").receiver()?;
-    let mut words = vec![0; BLOCK / 8];
-    let mut times = Vec::new();
-    for number in 0..=ROUNDS {
-        let time = round(
-            BLOCKS,
-            &mut back,
-            |number| number + number + 1,
-            |number| {
-                let last = words.len() - 1;
-                (words[0], words[last]) = (number, number + 1);
-                copy_in(&mut sender, &words)
-            },
-        )?;
-        // The first round warms up.
-        times.extend((number > 0).then_some(time));
-    }
+    let times = marked_rounds((bytes, count), &mut back, |words| copy_in(&mut sender, words))?;
     drop((sender, back));
     peer.finish()?;
-    Ok(bytes_per_second(times).into())
+    Ok(times)
+}
+
+/// Bytes a second, copied in and out.
+pub(super) fn copied(_: &mut Lab) -> Result<Amount> {
+    Ok(bytes_per_second(copied_rounds(BLOCK, BLOCKS)?).into())
 }
 
 /// Bytes a second, every word written to its place by one side and read there by the other.
@@ -171,14 +187,10 @@ pub(super) fn in_place(lab: &mut Lab) -> Result<Amount> {
         let peer = Peer::start(Role::Sum, BLOCK, BLOCKS, Stdio::null())?;
         let mut sender = channel(&peer.domain, BLOCK).sender()?;
         let mut back = peer.domain.spsc::<u64>("back").receiver()?;
-        let mut times = Vec::new();
         let expected = |number| sum_of(BLOCK as u64 / 8, number);
-        for number in 0..=ROUNDS {
-            let time = round(BLOCKS, &mut back, expected, |number| {
-                build_in_place(&mut sender, BLOCK, number)
-            })?;
-            times.extend((number > 0).then_some(time));
-        }
+        let times = rounds(BLOCKS, &mut back, expected, |number| {
+            build_in_place(&mut sender, BLOCK, number)
+        })?;
         drop((sender, back));
         peer.finish()?;
         Ok(bytes_per_second(times))
@@ -188,48 +200,17 @@ pub(super) fn in_place(lab: &mut Lab) -> Result<Amount> {
 
 /// Nanoseconds per megabyte, copied in and out: ours, then the guide's listing.
 pub(super) fn beside_the_listing(_: &mut Lab) -> Result<Beside> {
-    let ours = Peer::start(Role::Copy, MEGABYTE, MEGABYTES, Stdio::null())?;
-    let mut sender = channel(&ours.domain, MEGABYTE).sender()?;
-    let mut back = ours.domain.spsc::<u64>("back").receiver()?;
-    let mut words = vec![0; MEGABYTE / 8];
-    let last = words.len() - 1;
-    let mut times = Vec::new();
-    for number in 0..=ROUNDS {
-        let time = round(
-            MEGABYTES,
-            &mut back,
-            |number| number + number + 1,
-            |number| {
-                (words[0], words[last]) = (number, number + 1);
-                copy_in(&mut sender, &words)
-            },
-        )?;
-        times.extend((number > 0).then_some(time));
-    }
-    drop((sender, back));
-    ours.finish()?;
+    let ours = copied_rounds(MEGABYTE, MEGABYTES)?;
 
     let (mut listing, memory) = Listing::create(MEGABYTE)?;
-    let theirs = Peer::start(Role::Listing, MEGABYTE, MEGABYTES, memory.into())?;
-    let mut back = theirs.domain.spsc::<u64>("back").receiver()?;
-    let mut listing_times = Vec::new();
-    for number in 0..=ROUNDS {
-        let time = round(
-            MEGABYTES,
-            &mut back,
-            |number| number + number + 1,
-            |number| {
-                (words[0], words[last]) = (number, number + 1);
-                listing.send(&words)
-            },
-        )?;
-        listing_times.extend((number > 0).then_some(time));
-    }
+    let peer = Peer::start(Role::Listing, MEGABYTE, MEGABYTES, memory.into())?;
+    let mut back = peer.domain.spsc::<u64>("back").receiver()?;
+    let theirs = marked_rounds((MEGABYTE, MEGABYTES), &mut back, |words| listing.send(words))?;
     listing.close()?;
     drop(back);
-    theirs.finish()?;
+    peer.finish()?;
     let each = |times| median(times) / MEGABYTES as f64;
-    Ok(Beside { ours: each(times), other: each(listing_times) })
+    Ok(Beside { ours: each(ours), other: each(theirs) })
 }
 
 /// How much dearer it may be to hand over a large message than a small one.
