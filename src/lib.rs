@@ -5,8 +5,9 @@ mod domain;
 pub use domain::Domain;
 pub use strait_ipc::channel::{
     Batch, Bytes, BytesReceiver, BytesSender, Checked, Claim, Loan, OnFull, OpenError, Received,
-    Receiver, RecvError, Sample, SendError, Sender, Spsc, Trust, Trusted, Wait,
+    Receiver, RecvError, Sample, SendError, Sender, Spsc, Standby, Trust, Trusted, Wait,
 };
+pub use strait_ipc::endpoint::{Condition, Holder, PeerView};
 pub use strait_ipc::segment::Segment;
 pub use strait_ipc::{message, rkyv};
 pub use strait_macros::Message;

@@ -74,7 +74,7 @@ fn a_receiver_gets_everything_and_then_learns_of_the_close() {
         assert_eq!(Tick::number(&receiver.recv().unwrap()), number);
     }
     let closed = receiver.try_recv().unwrap_err();
-    insta::assert_snapshot!(gone(&closed, &actor, &place), @"everything was read, and the peer on `flow` (pid [pid] [program], since [time]) has closed");
+    insta::assert_snapshot!(gone(&closed, &actor, &place), @"everything was read, and the peer on `flow` (pid [pid] [program], since [time]) closed at [time]");
     assert_eq!(receiver.recv().unwrap_err(), closed);
     assert_eq!(receiver.recv_timeout(HANG).unwrap_err(), closed);
     assert!(matches!(closed, RecvError::Closed(_)));
@@ -93,7 +93,7 @@ fn a_receiver_drains_what_a_killed_sender_left() {
     // Without a system call, a dead sender is a silent one.
     assert_eq!(receiver.try_recv().unwrap_err(), RecvError::Empty);
     let died = receiver.recv().unwrap_err();
-    insta::assert_snapshot!(gone(&died, &actor, &place), @"everything was read, and the peer on `flow` (pid [pid] [program], since [time]) died without closing");
+    insta::assert_snapshot!(gone(&died, &actor, &place), @"everything was read, and the peer on `flow` (pid [pid] [program], since [time]) died without closing, as was noticed at [time]");
     assert_eq!(receiver.recv_timeout(HANG).unwrap_err(), died);
     assert!(matches!(died, RecvError::PeerDied(_)));
 }
@@ -126,7 +126,7 @@ fn a_sender_with_a_full_ring_learns_that_its_receiver_closed() {
     // There is room for one, for the next receiver.
     sender.send(&Tick::numbered(4)).unwrap();
     let closed = sender.send(&Tick::numbered(5)).unwrap_err();
-    insta::assert_snapshot!(gone(&closed, &actor, &place), @"the ring is full, and the peer on `flow` (pid [pid] [program], since [time]) has closed");
+    insta::assert_snapshot!(gone(&closed, &actor, &place), @"the ring is full, and the peer on `flow` (pid [pid] [program], since [time]) closed at [time]");
     assert!(matches!(closed, SendError::Closed(_)));
     assert_eq!(sender.send_timeout(&Tick::numbered(5), HANG), Err(closed.clone()));
     assert_eq!(sender.loan().map(drop).unwrap_err(), closed);
@@ -149,7 +149,7 @@ fn a_sender_with_a_full_ring_learns_that_its_receiver_was_killed() {
     actor.kill();
     // The one it received may be released or not.
     let died = sender.send_all(&[Tick::numbered(4), Tick::numbered(5)]).unwrap_err().1;
-    insta::assert_snapshot!(gone(&died, &actor, &place), @"the ring is full, and the peer on `flow` (pid [pid] [program], since [time]) died without closing");
+    insta::assert_snapshot!(gone(&died, &actor, &place), @"the ring is full, and the peer on `flow` (pid [pid] [program], since [time]) died without closing, as was noticed at [time]");
     assert!(matches!(died, SendError::PeerDied(_)));
 }
 

@@ -27,7 +27,7 @@ fn nothing_turns_up_after_the_close() {
             states: (0..1).map(|_| AtomicU64::new(0)).collect(),
         };
         let slot = Arc::new(EndpointSlot::default());
-        let mut consumer = Consumer::take_over(words.clone()).unwrap();
+        let mut consumer = Consumer::take_over(words.clone(), false).unwrap();
 
         let sender = thread::spawn({
             let slot = Arc::clone(&slot);

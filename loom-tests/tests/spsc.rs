@@ -92,7 +92,7 @@ struct Receiver {
 
 impl Receiver {
     fn new(ring: &Ring) -> Self {
-        let consumer = Consumer::take_over(ring.words.clone()).expect("sound words");
+        let consumer = Consumer::take_over(ring.words.clone(), false).expect("sound words");
         Self { ring: ring.clone(), consumer, received: Vec::new() }
     }
 

@@ -11,6 +11,7 @@ use super::error::{BadMessage, RecvError, SendError};
 use super::link::{Cell, Cells, Link};
 use super::open::OnFull;
 use super::wait::Stopped;
+use crate::endpoint::PeerView;
 use crate::message::{Invalid, WriteError};
 use crate::ring::spsc::{Consumer, Corrupt, Poll, Producer};
 use std::time::Duration;
@@ -60,6 +61,17 @@ impl BytesSender {
     /// The channel's name.
     pub fn channel(&self) -> &str {
         &self.link.channel
+    }
+
+    /// How many senders have owned the channel, this one included.
+    #[inline(always)]
+    pub fn incarnation(&self) -> u64 {
+        self.producer.incarnation()
+    }
+
+    /// Who receives, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.link.peer()
     }
 
     /// Claims the next cell for a message of `len` bytes, waiting while the ring is full if the
@@ -237,7 +249,7 @@ impl Claim<'_> {
 
     /// Publishes the message.
     pub fn commit(self) {
-        self.sender.cell(0).0.describe(self.len);
+        self.sender.cell(0).0.describe(self.len, self.sender.incarnation());
         self.sender.publish();
     }
 
@@ -280,9 +292,30 @@ impl BytesReceiver {
         if self.link.forked() { (0, 0) } else { self.consumer.producer_incarnation() }
     }
 
+    /// Which sender sent the message at `position`, which is ready; see
+    /// [`Received::sender_incarnation`].
+    pub(super) fn incarnation_of(&self, position: u64) -> Option<u64> {
+        if self.link.forked() {
+            return None;
+        }
+        let (latest, _) = self.consumer.producer_incarnation();
+        let by_latest = || self.consumer.by_latest(position);
+        self.cell(position).0.incarnation(latest).or_else(by_latest)
+    }
+
+    /// Whether a receiver that died may have read the message at `position` before.
+    pub(super) fn redelivered(&self, position: u64) -> bool {
+        !self.link.forked() && self.consumer.redelivered(position)
+    }
+
     /// The channel's name.
     pub fn channel(&self) -> &str {
         &self.link.channel
+    }
+
+    /// Who sends, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.link.peer()
     }
 
     /// The next message if it is there; never waits, never enters the kernel.
@@ -320,14 +353,16 @@ impl BytesReceiver {
         }
     }
 
-    /// An empty ring may mean that the sender has closed: one load tells.
+    /// An empty ring may mean that the sender is gone: one load tells, if anybody has noticed.
     fn when_empty(&mut self) -> Result<u64, RecvError> {
-        if self.link.glance() != Peer::Closed {
+        let standing = self.link.glance();
+        if !matches!(standing, Peer::Closed | Peer::Died) {
             return Err(RecvError::Empty);
         }
-        // What it published before closing counts.
+        // What it published before the end counts.
         match self.consumer.poll(1) {
             Poll::Ready(position) => Ok(position),
+            Poll::Empty if standing == Peer::Died => Err(RecvError::PeerDied(self.link.gone())),
             Poll::Empty => Err(RecvError::Closed(self.link.gone())),
             Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
         }
@@ -428,6 +463,20 @@ impl Received<'_> {
     /// The message's position: the number of messages before it.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Whether the receiver before this one died and may have read this message: it is delivered
+    /// again. At most one message is, the first that a successor finds.
+    pub fn redelivered(&self) -> bool {
+        self.receiver.redelivered(self.position)
+    }
+
+    /// Which sender sent it: how many had owned the channel, that one included.
+    ///
+    /// `None` if that is not known: dense cells tell the latest sender's messages from all others'
+    /// only, wide cells tell the last 65,536 senders apart.
+    pub fn sender_incarnation(&self) -> Option<u64> {
+        self.receiver.incarnation_of(self.position)
     }
 
     /// Length in bytes; never more than [`max_len`](BytesReceiver::max_len).

@@ -171,10 +171,10 @@ pub enum SendError {
     #[error("the ring stayed full until the timeout")]
     Timeout,
     /// The ring is full and its receiver has closed.
-    #[error("the ring is full, and {0} has closed")]
+    #[error("the ring is full, and {0} closed {at}", at = .0.holder.ended())]
     Closed(Box<Gone>),
     /// The ring is full and its receiver's process ended without closing.
-    #[error("the ring is full, and {0} died without closing")]
+    #[error("the ring is full, and {0} died without closing, as was noticed {at}", at = .0.holder.ended())]
     PeerDied(Box<Gone>),
     /// The message does not fit a cell.
     #[error(transparent)]
@@ -198,10 +198,10 @@ pub enum RecvError {
     #[error("nothing came until the timeout")]
     Timeout,
     /// Everything was read, and the sender has closed.
-    #[error("everything was read, and {0} has closed")]
+    #[error("everything was read, and {0} closed {at}", at = .0.holder.ended())]
     Closed(Box<Gone>),
     /// Everything was read, and the sender's process ended without closing.
-    #[error("everything was read, and {0} died without closing")]
+    #[error("everything was read, and {0} died without closing, as was noticed {at}", at = .0.holder.ended())]
     PeerDied(Box<Gone>),
     /// The message is not a valid one of its type; it was passed over.
     #[error(

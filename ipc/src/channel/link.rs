@@ -67,6 +67,11 @@ impl Link {
         patience.poll_until(self, &Monotonic, poll)
     }
 
+    /// A view of the other side.
+    pub(super) fn peer(&self) -> &PeerView {
+        &self.tie.as_ref().expect("a link is tied until it is dropped").peer
+    }
+
     #[cold]
     pub(super) fn gone(&self) -> Box<Gone> {
         let holder = self.tie.as_ref().map(|tie| tie.peer.details()).unwrap_or_default();
@@ -190,13 +195,14 @@ impl Cell {
         (!self.dense).then(|| unsafe { self.start.cast().as_ref() })
     }
 
-    /// Notes the length of the archive in the body. Published by the state that follows.
+    /// Notes the length of the archive in the body, and which producer built it. Published by the
+    /// state that follows.
     #[inline(always)]
-    pub(super) fn describe(self, len: usize) {
+    pub(super) fn describe(self, len: usize, incarnation: u64) {
         if let Some(head) = self.head() {
             // A body has at most MAX_CELL_BYTES.
             #[allow(clippy::cast_possible_truncation)]
-            head.meta.store(Meta::inline(len as u32).0, Relaxed);
+            head.meta.store(Meta::inline(len as u32, incarnation).0, Relaxed);
         }
     }
 
@@ -213,5 +219,11 @@ impl Cell {
             Some(len) => Ok(len as usize),
             None => Err(Invalid::Kind { kind: meta.kind() }),
         }
+    }
+
+    /// Which producer built it, if cells of this format say so and it is one of the 65,536 up to
+    /// `latest`.
+    pub(super) fn incarnation(self, latest: u64) -> Option<u64> {
+        self.head().map(|head| Meta(head.meta.load(Relaxed)).incarnation(latest))
     }
 }

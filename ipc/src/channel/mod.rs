@@ -6,6 +6,7 @@
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
+//! | [`standby`] | a receiver in waiting |
 //! | [`trust`] | whether a received archive is checked before it is looked at |
 //! | [`wait`] | what a side does until the other has moved |
 //! | [`error`] | what can go wrong, in words |
@@ -19,6 +20,7 @@ mod link;
 pub mod open;
 pub mod receiver;
 pub mod sender;
+pub mod standby;
 pub mod trust;
 pub mod wait;
 
@@ -27,5 +29,6 @@ pub use error::{OpenError, RecvError, SendError};
 pub use open::{OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
+pub use standby::Standby;
 pub use trust::{Checked, Trust, Trusted};
 pub use wait::Wait;

@@ -5,9 +5,10 @@ use super::error::{OpenError, TypeMismatch};
 use super::link::{Cells, Link, map_ring};
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::standby::Standby;
 use super::trust::{Checked, Trust};
 use super::wait::Wait;
-use crate::endpoint::{Endpoint, Role};
+use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
 use crate::ring::spsc::{Consumer, Producer, Words};
@@ -74,7 +75,7 @@ enum AskedCell {
 }
 
 /// What the ring must know of the messages.
-struct Content<'a> {
+pub(super) struct Content<'a> {
     fingerprint: Fingerprint,
     schema: &'a str,
     /// Bytes of the smallest message.
@@ -256,17 +257,23 @@ impl<T, V: Trust> Spsc<T, V> {
         content.fits(geometry.cell(), &channel)
     }
 
-    fn open(&self, role: Role, content: &Content<'_>) -> Result<Opened, OpenError> {
+    /// The segment of the channel, found or made, once it is seen to be the one asked for.
+    fn find(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
         let segment = self.find_or_make(content)?;
-        let [info] = segment.channels() else {
-            return Err(OpenError::ChannelCount(segment.channels().len()));
-        };
-        self.agree(info, content)?;
-        let (own, peer) = match role {
-            Role::Producer => (info.producer_endpoint(), info.consumer_endpoint()),
-            Role::Consumer => (info.consumer_endpoint(), info.producer_endpoint()),
-        };
-        let endpoint = Endpoint::attach(&segment, own, role)?;
+        self.agree(channel_of(&segment)?, content)?;
+        Ok(segment)
+    }
+
+    /// What a side needs besides its half of the ring.
+    fn tie(
+        &self,
+        segment: Arc<Segment>,
+        endpoint: Endpoint,
+        role: Role,
+        content: &Content<'_>,
+    ) -> Result<Opened, OpenError> {
+        let info = channel_of(&segment)?;
+        let peer = info.endpoint(role.other());
         // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
         let (words, cells) = unsafe { map_ring(info, content.least) };
         let channel = info.label().to_owned();
@@ -275,7 +282,9 @@ impl<T, V: Trust> Spsc<T, V> {
     }
 
     fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
-        let Opened { words, cells, link } = self.open(Role::Producer, content)?;
+        let (segment, role) = (self.find(content)?, Role::Producer);
+        let endpoint = Endpoint::attach(&segment, channel_of(&segment)?.endpoint(role), role)?;
+        let Opened { words, cells, link } = self.tie(segment, endpoint, role, content)?;
         match Producer::take_over(words) {
             Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
@@ -283,8 +292,21 @@ impl<T, V: Trust> Spsc<T, V> {
     }
 
     fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {
-        let Opened { words, cells, link } = self.open(Role::Consumer, content)?;
-        match Consumer::take_over(words) {
+        let (segment, role) = (self.find(content)?, Role::Consumer);
+        let endpoint = Endpoint::attach(&segment, channel_of(&segment)?.endpoint(role), role)?;
+        self.receive(segment, endpoint, content)
+    }
+
+    /// Takes the receiving half of the ring over. The endpoint is held.
+    pub(super) fn receive(
+        &self,
+        segment: Arc<Segment>,
+        endpoint: Endpoint,
+        content: &Content<'_>,
+    ) -> Result<BytesReceiver, OpenError> {
+        let died = matches!(endpoint.predecessor(), Predecessor::Died { .. });
+        let Opened { words, cells, link } = self.tie(segment, endpoint, Role::Consumer, content)?;
+        match Consumer::take_over(words, died) {
             Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
@@ -294,6 +316,14 @@ impl<T, V: Trust> Spsc<T, V> {
         let label = self.label();
         let channels = [spec(&label, self.geometry(content)?, content)];
         Ok(Segment::in_memory(&SegmentSpec { channels: &channels }, self.map)?)
+    }
+}
+
+/// The one channel of the segment.
+pub(super) fn channel_of(segment: &Segment) -> Result<&ChannelInfo, OpenError> {
+    match segment.channels() {
+        [info] => Ok(info),
+        others => Err(OpenError::ChannelCount(others.len())),
     }
 }
 
@@ -315,7 +345,7 @@ struct Opened {
 }
 
 impl<T: Message, V: Trust> Spsc<T, V> {
-    fn content() -> Content<'static> {
+    pub(super) fn content() -> Content<'static> {
         let root = size_of::<T::Archived>();
         Content {
             fingerprint: T::FINGERPRINT,
@@ -343,6 +373,15 @@ impl<T: Message, V: Trust> Spsc<T, V> {
     /// As for [`sender`](Spsc::sender).
     pub fn receiver(self) -> Result<Receiver<T, V>, OpenError> {
         Ok(Receiver::new(self.open_receiver(&Self::content())?))
+    }
+
+    /// Opens the channel to become its receiver when the present one closes or dies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sender`](Spsc::sender), except that nobody has the role yet.
+    pub fn standby(self) -> Result<Standby<T, V>, OpenError> {
+        Ok(Standby::new(self.find(&Self::content())?, self))
     }
 
     /// Makes a segment without a name that holds this one channel, to hand to another process by
@@ -375,7 +414,7 @@ impl<V: Trust> Spsc<Bytes, V> {
         self
     }
 
-    fn content(&self) -> Content<'_> {
+    pub(super) fn content(&self) -> Content<'_> {
         let dense = matches!(self.cell, Some(AskedCell::Dense));
         Content {
             fingerprint: Fingerprint::of(&self.schema),
@@ -402,6 +441,15 @@ impl<V: Trust> Spsc<Bytes, V> {
     /// See [`OpenError`].
     pub fn receiver(self) -> Result<BytesReceiver, OpenError> {
         self.open_receiver(&self.content())
+    }
+
+    /// Opens the channel to become its receiver when the present one closes or dies.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn standby(self) -> Result<Standby<Bytes, V>, OpenError> {
+        Ok(Standby::new(self.find(&self.content())?, self))
     }
 
     /// Makes a segment without a name that holds this one channel, to hand to another process by

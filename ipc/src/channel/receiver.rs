@@ -3,6 +3,7 @@
 use super::bytes::BytesReceiver;
 use super::error::RecvError;
 use super::trust::{Checked, Trust};
+use crate::endpoint::PeerView;
 use crate::message::Message;
 use std::fmt;
 use std::marker::PhantomData;
@@ -43,7 +44,8 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     /// # Errors
     ///
     /// [`RecvError::Empty`] if it is not; otherwise as for [`recv`](Receiver::recv), except that a
-    /// sender that died looks merely silent: finding out takes a system call, which `recv` makes.
+    /// sender that died looks merely silent until somebody notices: finding out takes a system call,
+    /// which `recv` and [`peer`](Receiver::peer) make, once for all.
     #[inline]
     pub fn try_recv(&mut self) -> Result<Sample<'_, T, V>, RecvError> {
         let position = self.bytes.ready_now()?;
@@ -121,6 +123,11 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     pub fn channel(&self) -> &str {
         self.bytes.channel()
     }
+
+    /// Who sends, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.bytes.peer()
+    }
 }
 
 /// A message in place: derefs to its archive. Dropping it gives the cell back to the sender.
@@ -144,6 +151,20 @@ impl<T: Message, V: Trust> Sample<'_, T, V> {
     /// The message's position: the number of messages before it.
     pub fn position(&self) -> u64 {
         self.receiver.position()
+    }
+
+    /// Whether the receiver before this one died and may have read this message: it is delivered
+    /// again. At most one message is, the first that a successor finds.
+    pub fn redelivered(&self) -> bool {
+        self.receiver.bytes.redelivered(self.receiver.position())
+    }
+
+    /// Which sender sent it: how many had owned the channel, that one included.
+    ///
+    /// `None` if that is not known: dense cells tell the latest sender's messages from all others'
+    /// only, wide cells tell the last 65,536 senders apart.
+    pub fn sender_incarnation(&self) -> Option<u64> {
+        self.receiver.bytes.incarnation_of(self.receiver.position())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::bytes::BytesSender;
 use super::error::SendError;
+use crate::endpoint::PeerView;
 use crate::message::{Message, Scratch, WriteError, write};
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -98,7 +99,7 @@ impl<T: Message> Sender<T> {
         // SAFETY: the body is `room` bytes of a cell that is free, hence ours alone; it is aligned
         // for archives (wide cells) or for the plain word that dense cells were opened for.
         let len = unsafe { write(message, cell.body(), room, &mut self.scratch)? };
-        cell.describe(len);
+        cell.describe(len, self.bytes.incarnation());
         Ok(())
     }
 
@@ -109,7 +110,9 @@ impl<T: Message> Sender<T> {
         Ok(())
     }
 
-    /// The position that the next message will have: the number of messages published before it.
+    /// The position that the next message will have: the number of messages published before it, by
+    /// this sender and all before it. A restarted sender that numbers its messages by position goes on
+    /// exactly where the last one stopped, whatever that was doing when it died.
     pub fn position(&self) -> u64 {
         self.bytes.position()
     }
@@ -122,6 +125,16 @@ impl<T: Message> Sender<T> {
     /// The channel's name.
     pub fn channel(&self) -> &str {
         self.bytes.channel()
+    }
+
+    /// How many senders have owned the channel, this one included.
+    pub fn incarnation(&self) -> u64 {
+        self.bytes.incarnation()
+    }
+
+    /// Who receives, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.bytes.peer()
     }
 
     /// The longest archive, in bytes.
@@ -163,8 +176,9 @@ impl<T: Message> Loan<'_, T> {
     ///
     /// A valid archived `T` without out-of-line parts stands at that address.
     pub unsafe fn publish_in_place(self) {
-        self.sender.bytes.cell(0).0.describe(size_of::<T::Archived>());
-        self.sender.bytes.publish();
+        let bytes = &mut self.sender.bytes;
+        bytes.cell(0).0.describe(size_of::<T::Archived>(), bytes.incarnation());
+        bytes.publish();
     }
 }
 

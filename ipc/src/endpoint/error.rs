@@ -73,6 +73,8 @@ pub struct Holder {
     pub program: String,
     /// When it attached, in nanoseconds since 1970-01-01 00:00 UTC.
     pub since_unix_ns: u64,
+    /// When it closed, or was noticed to be dead; `None` while it is neither.
+    pub ended_unix_ns: Option<u64>,
     /// How many times somebody had attached by then.
     pub epoch: u64,
 }
@@ -81,6 +83,14 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = time::utc(self.since_unix_ns, process::unix_nanoseconds());
         write!(f, "pid {} {}, since {since}", self.pid, self.program)
+    }
+}
+
+impl Holder {
+    /// "at 09:12:31 UTC": when it closed or was noticed to be dead.
+    pub fn ended(&self) -> impl fmt::Display + use<> {
+        let now = process::unix_nanoseconds();
+        format!("at {}", time::utc(self.ended_unix_ns.unwrap_or(now), now))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Endpoint`]: take a side of a channel, and give it back |
 //! | [`peer`] | [`PeerView`]: what the other side can know about it |
+//! | `candidate` | who is about to take a side, at once or as soon as it is free |
 //! | [`slot`] | the words that say who has it, and whether it left in good order |
 //! | [`error`] | why a side cannot be taken |
 //!
@@ -13,33 +14,35 @@
 //! may be reused, and a paused process keeps its side. A forked child gets neither descriptor nor
 //! mapping, so it neither keeps the side from being released nor releases it.
 //!
-//! The slot in the segment says what the lock cannot: that the holder left in good order, and who it
-//! is.
+//! The slot in the segment says what the lock cannot: that the holder left in good order, who it is,
+//! and since when it has been gone.
 //!
 //! | store | pairs with | makes visible |
 //! |---|---|---|
-//! | `endpoint.attach`, ACTIVE | `endpoint.state` | the entry: pid, program, time, epoch |
+//! | `endpoint.attach`, ACTIVE | `endpoint.state` | the entry: pid, program, time |
 //! | `endpoint.close`, CLOSED | `endpoint.state` | everything the side did before it left |
+//! | `endpoint.bury`, DEAD | `endpoint.state` | everything the dead side did, and when that was noticed |
 //!
 //! **What happens when a process dies here.** The lock goes; the slot stays ATTACHING or ACTIVE. Who
-//! sees that state without a lock knows that the holder died; the next to attach is told so
+//! sees that state without a lock knows that the holder died, and says so in the slot for all others
+//! ([`EndpointSlot::bury`](crate::segment::layout::EndpointSlot::bury)); the next to attach is told so
 //! ([`Predecessor::Died`]) and repairs what was left. Dying between the first and the last store of
 //! [`Endpoint::attach`] passes the duty on: ATTACHING counts as died, too.
 
+mod candidate;
 pub mod error;
 pub mod peer;
 pub mod slot;
 mod time;
 
+use candidate::Candidate;
 pub use error::{AttachError, Holder};
 pub use peer::{Condition, PeerView};
 
 use crate::segment::Segment;
-use crate::segment::layout::{EndpointSlot, endpoint_byte};
+use crate::segment::layout::EndpointSlot;
 use crate::system::mapping::Mapping;
-use crate::system::{file, lock};
 use std::fmt;
-use std::io;
 use std::time::Duration;
 use strait_pools::placement::MappedOne;
 
@@ -51,6 +54,16 @@ pub enum Role {
     Producer = 1,
     /// Reads messages.
     Consumer = 2,
+}
+
+impl Role {
+    /// The side across the ring.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Producer => Self::Consumer,
+            Self::Consumer => Self::Producer,
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -96,39 +109,38 @@ impl Endpoint {
     /// live entry is waited for, 100 ms at most: its holder is just signing or leaving, or it is
     /// kept for a moment by a child that another thread spawned and that has not called `exec` yet.
     pub fn attach(segment: &Segment, slot: u32, role: Role) -> Result<Self, AttachError> {
-        if segment.guard().forked() {
-            return Err(AttachError::Forked);
-        }
-        let offset =
-            segment.slot_offset(slot).ok_or_else(|| AttachError::no_such_slot(segment, slot))?;
-        let failed = |action| move |source: io::Error| AttachError::System { action, source };
-        let own = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
+        let candidate = Candidate::new(segment, slot, role)?;
         let mut patience = 100;
-        while !lock::try_lock(&own, endpoint_byte(slot), lock::Mode::Exclusive)
-            .map_err(failed("lock the endpoint"))?
-        {
-            if patience == 0 || is_signed(segment, slot) {
+        while !candidate.try_lock()? {
+            if patience == 0 || candidate.finds_it_signed(segment) {
                 return Err(AttachError::held(segment, slot, role));
             }
             patience -= 1;
             std::thread::sleep(Duration::from_millis(1));
         }
-        // The page that holds the slot; the descriptor is closed on return.
-        let page = rustix::param::page_size();
-        let start = offset - offset % page as u64;
-        let mapping = Mapping::new(&own, start, page).map_err(failed("map the endpoint"))?;
-        // Less than a page.
-        #[allow(clippy::cast_possible_truncation)]
-        let offset = (offset - start) as usize;
-        // SAFETY: the endpoint owns the mapping, uses the slot only while it has it, and hands out
-        // no clone of it.
-        let slot = unsafe { MappedOne::<EndpointSlot>::new(&mapping.region(), offset) };
-        let slot = slot.ok_or(AttachError::System {
-            action: "map the endpoint",
-            source: io::ErrorKind::InvalidData.into(),
-        })?;
+        candidate.sign()
+    }
+
+    /// Takes endpoint `slot` as soon as nobody has it: the kernel wakes the waiting thread as it
+    /// releases the holder's lock. Of several that wait, one gets it and the others go on waiting.
+    pub fn wait(segment: &Segment, slot: u32, role: Role) -> Result<Self, AttachError> {
+        candidate::wait(segment, slot, role)
+    }
+
+    /// As [`wait`](Endpoint::wait), looking once a millisecond; `None` after `timeout`.
+    pub fn wait_timeout(
+        segment: &Segment,
+        slot: u32,
+        role: Role,
+        timeout: Duration,
+    ) -> Result<Option<Self>, AttachError> {
+        candidate::wait_timeout(segment, slot, role, timeout)
+    }
+
+    /// The endpoint whose entry is signed and whose lock lasts as long as `mapping`.
+    fn new(slot: MappedOne<EndpointSlot>, role: Role, mapping: Mapping) -> Self {
         let (predecessor, epoch) = slot.sign(role);
-        Ok(Self { slot, predecessor, epoch, mapping })
+        Self { slot, predecessor, epoch, mapping }
     }
 
     /// Who had this side before.
@@ -156,11 +168,4 @@ impl Drop for Endpoint {
             self.slot.close();
         }
     }
-}
-
-/// Whether the entry says that somebody is attached.
-fn is_signed(segment: &Segment, slot: u32) -> bool {
-    // SAFETY: used only in this function, while the segment is borrowed.
-    let entry = unsafe { segment.slot(slot) };
-    entry.is_some_and(|entry| entry.signed())
 }

@@ -78,18 +78,19 @@ impl Liveness for PeerView {
     }
 
     fn probe(&self) -> Peer {
-        let seen = self.glance();
-        if seen != Peer::Alive {
-            return seen;
+        if self.segment.guard().forked() {
+            return Peer::Absent;
+        }
+        // Loaded before the lock is looked at: the state of the very holder whose lock is gone.
+        let seen = self.entry.state();
+        if seen.standing() != Peer::Alive {
+            return seen.standing();
         }
         // When in doubt it lives: nobody is robbed because a query failed.
         if lock::is_held(self.segment.probe(), endpoint_byte(self.slot)).unwrap_or(true) {
             return Peer::Alive;
         }
-        // The lock is released after CLOSED is stored: look whether it was.
-        match self.glance() {
-            Peer::Alive => Peer::Died,
-            changed => changed,
-        }
+        // Unless it had just closed, or another has attached meanwhile.
+        self.entry.bury(seen).standing()
     }
 }

@@ -1,99 +1,185 @@
-//! The words of an endpoint's slot: who has the side, and whether it was left in good order.
+//! The words of an endpoint's slot: who has the side, and how the last holder left it.
 //!
-//! The kernel's lock decides who may write them; see [`Endpoint`](super::Endpoint).
+//! ```text
+//!            sign                  sign                close
+//! (e, any) ────────► (e+1, ATTACHING) ────► (e+1, ACTIVE) ────► (e+1, CLOSED)
+//!                           │  bury              │  bury
+//!                           └──────────┬─────────┘
+//!                                      ▼
+//!                                 (e+1, DEAD)
+//! ```
+//!
+//! The kernel's lock decides who may [`sign`](EndpointSlot::sign) and [`close`](EndpointSlot::close);
+//! see [`Endpoint`](super::Endpoint). Anybody may [`bury`](EndpointSlot::bury) a holder whose lock is
+//! gone: by compare-and-swap from the exact state that the dead one left, epoch included. So any
+//! number may do it at a time, each may die in the middle, and one that slept through the succession
+//! cannot bury the successor. It takes no lock: a stopped one is in nobody's way.
 
 use super::{Holder, Predecessor, Role};
 use crate::segment::kernel::program_text;
 use crate::segment::layout::{
-    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_FREE, EndpointSlot,
-    MAX_PROGRAM_BYTES,
+    ENDPOINT_ACTIVE, ENDPOINT_ATTACHING, ENDPOINT_CLOSED, ENDPOINT_DEAD, ENDPOINT_FREE,
+    EndpointSlot, MAX_PROGRAM_BYTES,
 };
 use crate::system::process;
 use strait_pools::environment::Peer;
+use strait_pools::marks::{Mark, pass};
 use strait_pools::sync::{
     Ordering::{Acquire, Relaxed, Release},
     Site,
 };
+
+/// The state of an endpoint as it was loaded: how it stands, and which holder that is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State(u64);
+
+impl State {
+    fn new(epoch: u64, status: u64) -> Self {
+        Self(epoch << 8 | status)
+    }
+
+    /// How many times somebody had attached.
+    pub fn epoch(self) -> u64 {
+        self.0 >> 8
+    }
+
+    /// One of the `ENDPOINT_*`.
+    pub fn status(self) -> u64 {
+        self.0 & 0xff
+    }
+
+    /// What it says about the holder: one whose death nobody has noticed looks alive.
+    pub fn standing(self) -> Peer {
+        match self.status() {
+            ENDPOINT_FREE => Peer::Absent,
+            ENDPOINT_CLOSED => Peer::Closed,
+            ENDPOINT_DEAD => Peer::Died,
+            // ATTACHING, too: somebody has the lock, or had it and died.
+            _ => Peer::Alive,
+        }
+    }
+}
 
 impl EndpointSlot {
     /// Reads what the predecessor left, and writes the new holder's entry. The lock is held.
     ///
     /// Returns who had the side before, and how many times it was taken, this time included.
     pub fn sign(&self, role: Role) -> (Predecessor, u64) {
-        let predecessor = match self.state() {
+        let found = self.state();
+        if found.standing() == Peer::Alive {
+            self.bury(found);
+        }
+        let predecessor = match found.status() {
             ENDPOINT_FREE => Predecessor::None,
             ENDPOINT_CLOSED => Predecessor::Closed,
             _ => Predecessor::Died { pid: self.pid.load(Relaxed) },
         };
-        let epoch = self.epoch.load(Relaxed).wrapping_add(1);
+        // 2^56 attachments: more than a machine's life has nanoseconds for.
+        let epoch = found.epoch() + 1;
         let mut program = [0; MAX_PROGRAM_BYTES];
         let name = process::program_name();
         for (place, byte) in program.iter_mut().zip(fitting(&name, MAX_PROGRAM_BYTES).bytes()) {
             *place = byte;
         }
 
-        self.state.store(ENDPOINT_ATTACHING, Relaxed);
+        self.state.store(State::new(epoch, ENDPOINT_ATTACHING).0, Relaxed);
         self.role.store(role as u32, Relaxed);
-        self.epoch.store(epoch, Relaxed);
         self.pid.store(std::process::id(), Relaxed);
+        pass(Mark::EndpointSigning);
         self.attached_unix_ns.store(process::unix_nanoseconds(), Relaxed);
         let (words, _) = program.as_chunks();
         for (word, bytes) in self.program.iter().zip(words) {
             word.store(u64::from_le_bytes(*bytes), Relaxed);
         }
         // Whoever sees ACTIVE sees the entry (`endpoint.state`).
-        self.state.store(ENDPOINT_ACTIVE, Release.at("endpoint.attach"));
+        let active = State::new(epoch, ENDPOINT_ACTIVE);
+        self.state.store(active.0, Release.at("endpoint.attach"));
+        pass(Mark::EndpointSigned);
         (predecessor, epoch)
     }
 
     /// Says that the side was left in good order. The lock is still held.
     pub fn close(&self) {
+        let epoch = State(self.state.load(Relaxed)).epoch();
+        self.ended_unix_ns.store(self.moment_after(), Relaxed);
+        pass(Mark::EndpointClosing);
         // Whoever sees CLOSED sees all that this side did (`endpoint.state`).
-        self.state.store(ENDPOINT_CLOSED, Release.at("endpoint.close"));
+        let closed = State::new(epoch, ENDPOINT_CLOSED);
+        self.state.store(closed.0, Release.at("endpoint.close"));
+        pass(Mark::EndpointClosed);
     }
 
-    /// What memory says about the holder: one that died still looks alive.
+    /// Notes that the holder died that had left the side in state `found`; returns the state after.
     ///
-    /// After [`Peer::Closed`], everything the holder published can be seen.
-    pub fn standing(&self) -> Peer {
-        match self.state() {
-            ENDPOINT_FREE => Peer::Absent,
-            ENDPOINT_CLOSED => Peer::Closed,
-            // ATTACHING, too: somebody has the lock, or had it and died.
-            _ => Peer::Alive,
+    /// Whoever calls this loaded `found` before seeing that the lock is free, or holds the lock. If
+    /// the side has changed hands since, nothing happens.
+    pub fn bury(&self, found: State) -> State {
+        pass(Mark::BurialBegun);
+        let ended = self.ended_unix_ns.load(Relaxed);
+        // The moment changes before the state does, so while the state is `found`, `ended` is the
+        // moment before this death, or the moment of it that another has noted.
+        let now = self.state();
+        if now != found {
+            return now;
         }
+        let moment = process::unix_nanoseconds().max(ended.wrapping_add(1));
+        let _ = self.ended_unix_ns.compare_exchange(ended, moment, Relaxed, Relaxed);
+        pass(Mark::BurialDated);
+        let dead = State::new(found.epoch(), ENDPOINT_DEAD);
+        // Whoever sees DEAD sees all that the dead one did, as the burier does, who saw its lock
+        // free; and the moment (`endpoint.state`).
+        let (success, failure) = (Release.at("endpoint.bury"), Relaxed);
+        let buried = self.state.compare_exchange(found.0, dead.0, success, failure);
+        pass(Mark::BurialDone);
+        if buried.is_ok() { dead } else { self.state() }
+    }
+
+    /// A moment later than any noted here, in nanoseconds since 1970: now, unless clocks were set.
+    fn moment_after(&self) -> u64 {
+        process::unix_nanoseconds().max(self.ended_unix_ns.load(Relaxed).wrapping_add(1))
+    }
+
+    /// What memory says about the holder. One whose death nobody has noticed looks alive.
+    ///
+    /// After [`Peer::Closed`] and [`Peer::Died`], everything the holder published can be seen.
+    pub fn standing(&self) -> Peer {
+        self.state().standing()
     }
 
     /// Who has the side, or had it last; `None` before the first and while one is signing.
     pub fn complete(&self) -> Option<Holder> {
-        let state = self.state();
-        (state != ENDPOINT_FREE && state != ENDPOINT_ATTACHING).then(|| self.holder())
+        let status = self.state().status();
+        (status != ENDPOINT_FREE && status != ENDPOINT_ATTACHING).then(|| self.holder())
     }
 
     /// Whether somebody has signed and not closed.
     pub(super) fn signed(&self) -> bool {
-        self.state() == ENDPOINT_ACTIVE
+        self.state().status() == ENDPOINT_ACTIVE
     }
 
     /// The entry as it is, complete or not.
     pub(super) fn holder(&self) -> Holder {
+        let state = self.state();
         let mut program = [0; MAX_PROGRAM_BYTES];
         let (bytes, _) = program.as_chunks_mut();
         for (bytes, word) in bytes.iter_mut().zip(&self.program) {
             *bytes = word.load(Relaxed).to_le_bytes();
         }
+        let ended = matches!(state.standing(), Peer::Closed | Peer::Died);
         Holder {
             pid: self.pid.load(Relaxed),
             program: program_text(&program),
             since_unix_ns: self.attached_unix_ns.load(Relaxed),
-            epoch: self.epoch.load(Relaxed),
+            ended_unix_ns: ended.then(|| self.ended_unix_ns.load(Relaxed)),
+            epoch: state.epoch(),
         }
     }
 
     /// The state, and with it all that was done before it was stored.
-    fn state(&self) -> u32 {
-        // Pairs with `endpoint.attach`: the entry; and with `endpoint.close`: the ring.
-        self.state.load(Acquire.at("endpoint.state"))
+    pub fn state(&self) -> State {
+        // Pairs with `endpoint.attach`: the entry; with `endpoint.close` and `endpoint.bury`: the
+        // ring, and the moment.
+        State(self.state.load(Acquire.at("endpoint.state")))
     }
 }
 

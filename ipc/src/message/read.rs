@@ -39,7 +39,7 @@ pub enum Invalid {
     )]
     Kind {
         /// The kind found.
-        kind: u32,
+        kind: u16,
     },
     /// A value in the archive is not one of its type, or points where it must not.
     #[error(

@@ -1,4 +1,4 @@
-//! The words of a ring in memory. Layout version 1; every offset is asserted below.
+//! The words of a ring in memory. Layout version 2; every offset is asserted below.
 //!
 //! ```text
 //! producer region (the producer writes, the consumer reads)
@@ -13,12 +13,14 @@
 //!   0    consumed     every position below is free again; polled by the producer when full
 //!   128  cursor       next position to read; never polled by the producer
 //!   136  incarnation  how many consumers have owned the ring
-//!   256  (reserved: waiters of the consumer, futex word, redeliver word)
+//!   144  redelivered  position + 1 of the message that a dead consumer may have had in hand
+//!   256  (reserved: waiters of the consumer, futex word)
 //!
 //! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
 //!   8    len     bytes of the message, 4 B        8   body, 8 B
-//!   12   kind    0: in the body, 4 B
+//!   12   kind    0: in the body, 2 B
+//!   14   sender  incarnation modulo 2^16, 2 B
 //!   16   body, 16-aligned
 //! ```
 //!
@@ -58,8 +60,11 @@ pub struct ConsumerLines {
     pub cursor: AtomicU64,
     /// Number of consumers that have owned the ring; the present one included.
     pub incarnation: AtomicU64,
+    /// `position + 1` of the message that a consumer which died may have had in hand; 0 before the
+    /// first death. Positions never come back, so it need not be cleared.
+    pub redelivered: AtomicU64,
     #[cfg(not(loom))]
-    line1: [AtomicU64; 14],
+    line1: [AtomicU64; 13],
     #[cfg(not(loom))]
     reserved: [AtomicU64; 16],
 }
@@ -84,33 +89,42 @@ pub struct DenseCell {
     pub body: AtomicU64,
 }
 
-/// What a wide cell's body holds: one word, so that it is written and read at once.
+/// What a wide cell's body holds, and who wrote it: one word, so that it is written and read at once.
 ///
-/// The low 32 bits are the length in bytes, the high 32 bits the kind. Kind 0 is the message itself;
-/// all others are reserved: descriptors of messages that live elsewhere, flags (redelivered), and
-/// low bits of the producer's incarnation.
+/// The low 32 bits are the length in bytes. The next 16 are the kind: 0 is the message itself; all
+/// others are reserved for descriptors of messages that live elsewhere. The high 16 are the low bits
+/// of the producer's incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta(pub u64);
 
+const KIND: u64 = 0xffff << 32;
+
 impl Meta {
-    /// A message of `len` bytes in the body.
+    /// A message of `len` bytes in the body, by this incarnation of the producer.
     #[inline(always)]
-    pub const fn inline(len: u32) -> Self {
-        Self(len as u64)
+    pub const fn inline(len: u32, incarnation: u64) -> Self {
+        Self(len as u64 | incarnation << 48)
     }
 
     /// The length in bytes, if the message is in the body.
     #[inline(always)]
     pub const fn inline_len(self) -> Option<u32> {
-        // The high half is zero, so nothing is lost.
+        // The low half is the length.
         #[allow(clippy::cast_possible_truncation)]
-        if self.0 >> 32 == 0 { Some(self.0 as u32) } else { None }
+        if self.0 & KIND == 0 { Some(self.0 as u32) } else { None }
     }
 
     /// The kind.
-    #[inline(always)]
-    pub const fn kind(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub const fn kind(self) -> u16 {
+        // Those are its bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let kind = (self.0 >> 32) as u16;
+        kind
+    }
+
+    /// The producer's incarnation, when `latest` is one of the 65,536 from it on.
+    pub const fn incarnation(self, latest: u64) -> u64 {
+        latest.wrapping_sub(latest.wrapping_sub(self.0 >> 48) & 0xffff)
     }
 }
 
@@ -137,9 +151,28 @@ const _: () = {
     assert!(offset_of!(ConsumerLines, consumed) == 0);
     assert!(offset_of!(ConsumerLines, cursor) == 128);
     assert!(offset_of!(ConsumerLines, incarnation) == 136);
+    assert!(offset_of!(ConsumerLines, redelivered) == 144);
     assert!(offset_of!(ConsumerLines, reserved) == 256);
     assert!(size_of::<CellHead>() == 16);
     assert!(offset_of!(CellHead, meta) == 8);
     assert!(size_of::<DenseCell>() == 16);
     assert!(offset_of!(DenseCell, body) == 8);
 };
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Meta;
+
+    #[test]
+    fn length_kind_and_incarnation_keep_to_their_bits() {
+        for (len, incarnation) in [(0, 0), (48, 1), (u32::MAX, 65_535), (7, 65_536), (7, 1 << 40)] {
+            let meta = Meta::inline(len, incarnation);
+            assert_eq!((meta.inline_len(), meta.kind()), (Some(len), 0));
+            for later in [0, 1, 65_535] {
+                assert_eq!(meta.incarnation(incarnation + later), incarnation);
+            }
+        }
+        let other = Meta(1 << 32 | 48);
+        assert_eq!((other.inline_len(), other.kind()), (None, 1));
+    }
+}

@@ -22,8 +22,9 @@
 //! | `state`, Release (`spsc.publish_batch`) | `state`, Acquire (`spsc.poll`) | the bodies of the batch |
 //! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.refresh`) | that the consumer's reads of freed bodies are over |
 //! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.takeover`) | the same, to a producer that takes over |
+//! | `incarnation`, Release (`spsc.began`) | `incarnation`, Acquire (`spsc.wrote`) | where that producer began |
 //!
-//! `published`, `cursor`, `began` and the incarnations are read only by a successor of the process
+//! `published`, `cursor` and the consumer's incarnation are read only by a successor of the process
 //! that wrote them, after the kernel has handed over the endpoint's lock (which orders everything
 //! before it), and by observers who may see stale values: relaxed throughout.
 //!
@@ -44,8 +45,11 @@
 //! "not yet". Inside a batch, states are stored back to front, so the first cell is missing and the
 //! batch is invisible; the successor walks to that first cell and erases the published-looking cells
 //! behind it before it writes anything. After the state store: the message counts.
-//! *The consumer*, before its cursor store: the message in hand is delivered again to its successor.
-//! After it: the successor starts behind it. Nothing else is lost or repeated.
+//! *The consumer*, before its cursor store: the message in hand is delivered again to its successor,
+//! which finds it noted as such (`redelivered`). After it: the successor starts behind it. Nothing else
+//! is lost or repeated.
+//! *A successor*, while taking over: the next one does it again. Every step leaves either what was
+//! there or what the whole would have left there.
 //! The survivor needs nothing of the dead side to go on with what is in the ring.
 
 use super::layout::{ConsumerLines, ProducerLines};
@@ -127,6 +131,8 @@ pub struct Producer<P: Placement> {
     capacity: u64,
     /// How many messages ahead to fetch, to write, if that far is known to be free.
     reach: u64,
+    /// How many producers have owned the ring, this one included.
+    incarnation: u64,
 }
 
 impl<P: Placement> Producer<P> {
@@ -165,14 +171,22 @@ impl<P: Placement> Producer<P> {
             at = at.wrapping_add(1);
         }
 
-        let incarnation = words.producer.incarnation.load(Relaxed);
+        let incarnation = words.producer.incarnation.load(Relaxed).wrapping_add(1);
         words.producer.published.store(position, Relaxed);
         words.producer.began.store(position, Relaxed);
-        words.producer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
+        pass(Mark::TakeoverBegan);
+        // Pairs with `spsc.wrote`: who sees this incarnation sees where it began.
+        words.producer.incarnation.store(incarnation, Release.at("spsc.began"));
         pass(Mark::TakeoverDone);
         let next_hint = position.wrapping_add(hint_every(capacity));
         let reach = reach(&words);
-        Ok(Self { words, position, limit: end, next_hint, capacity, reach })
+        Ok(Self { words, position, limit: end, next_hint, capacity, reach, incarnation })
+    }
+
+    /// How many producers have owned the ring, this one included.
+    #[inline(always)]
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// The position that the next message will have.
@@ -314,18 +328,25 @@ pub struct Consumer<P: Placement> {
 }
 
 impl<P: Placement> Consumer<P> {
-    /// Takes the ring over, from a new segment or from a predecessor that closed or died.
+    /// Takes the ring over, from a new segment or from a predecessor that closed or `died`.
     ///
     /// Whoever calls this holds the consumer's role: no other consumer exists.
-    pub fn take_over(words: Words<P>) -> Result<Self, Corrupt> {
+    pub fn take_over(words: Words<P>, died: bool) -> Result<Self, Corrupt> {
         let capacity = words.states.len();
         let told = words.consumer.consumed.load(Relaxed);
         let position = words.consumer.cursor.load(Relaxed);
         if position.wrapping_sub(told) > capacity {
             return Err(Corrupt { word: "cursor", found: position, position: told });
         }
+        // What is published here the dead one may have read; what is not, it cannot have.
+        let next = position.wrapping_add(1);
+        if died && words.states.at(position).load(Relaxed) == next {
+            words.consumer.redelivered.store(next, Relaxed);
+        }
+        pass(Mark::SuccessionNoted);
         let incarnation = words.consumer.incarnation.load(Relaxed);
         words.consumer.incarnation.store(incarnation.wrapping_add(1), Relaxed);
+        pass(Mark::SuccessionDone);
         let every = (capacity / 8).max(1);
         let reach = reach(&words);
         // A ring too small to be far behind in is never looked ahead in.
@@ -418,10 +439,26 @@ impl<P: Placement> Consumer<P> {
         &self.words
     }
 
+    /// Whether a consumer that died may have read the message at `position` before.
+    pub fn redelivered(&self, position: u64) -> bool {
+        self.words.consumer.redelivered.load(Relaxed) == position.wrapping_add(1)
+    }
+
     /// Number of producers that have owned the ring, and the position at which the present began.
     pub fn producer_incarnation(&self) -> (u64, u64) {
         let lines = &self.words.producer;
-        (lines.incarnation.load(Relaxed), lines.began.load(Relaxed))
+        // Pairs with `spsc.began`: that incarnation's beginning, or a later one's.
+        let incarnation = lines.incarnation.load(Acquire.at("spsc.wrote"));
+        (incarnation, lines.began.load(Relaxed))
+    }
+
+    /// Which producer published the message at `position`, which is ready: how many had owned the
+    /// ring, that one included. `None` if it was not the latest.
+    pub fn by_latest(&self, position: u64) -> Option<u64> {
+        // What is published at or behind a producer's beginning is its own or its successors', and
+        // whoever published this counted itself before. So there is no successor, if that is so.
+        let (latest, began) = self.producer_incarnation();
+        (ahead(position, began) >= 0).then_some(latest)
     }
 
     /// Messages dropped by the producers because the ring was full.

@@ -1,4 +1,4 @@
-//! The bytes of a segment. Layout version 1; every offset is asserted below.
+//! The bytes of a segment. Layout version 2; every offset is asserted below.
 //!
 //! ```text
 //! page 0          Header
@@ -20,11 +20,11 @@
 //!                                           96   channel_table, 104 endpoint_table
 //!
 //! ChannelEntry (the creator writes it)      EndpointSlot (line 0: whoever holds its lock writes it)
-//!   0    discipline                           0    state
-//!   4    cell_format                          4    role
-//!   8    cell_bytes                           8    epoch
-//!   12   label_len                            16   pid
-//!   16   capacity                             24   attached_unix_ns
+//!   0    discipline                           0    state: epoch << 8 | ENDPOINT_*
+//!   4    cell_format                          8    role
+//!   8    cell_bytes                           12   pid
+//!   12   label_len                            16   attached_unix_ns
+//!   16   capacity                             24   ended_unix_ns
 //!   24   producer_offset                      32   program, 32 B
 //!   32   consumer_offset                      128  (reserved line: waiter bits, futex word,
 //!   40   first_endpoint                             record in hand, intent)
@@ -35,7 +35,7 @@
 //! ```
 //!
 //! Feature bits say what a program must know. `compat`: nothing; `ro_compat`: needed to write;
-//! `incompat`: needed to read. Version 1 defines none, so any in the last two is refused.
+//! `incompat`: needed to read. Version 2 defines none, so any in the last two is refused.
 //!
 //! Header and entries are read once, into private memory, and validated there. Integers are
 //! little-endian. Magic and `state` keep their place in every layout version, so that any program
@@ -48,7 +48,7 @@ use strait_pools::sync::{AtomicU32, AtomicU64};
 /// The first eight bytes of every segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRAIT\r\n");
 /// The version of everything on this page.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 /// [`Header::kind`] of a segment that holds channels.
 pub const KIND_CHANNELS: u32 = 1;
 /// [`Header::state`] of a segment in use.
@@ -121,14 +121,16 @@ pub struct ChannelEntry {
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
-/// [State](field@EndpointSlot::state): nobody has ever attached.
-pub const ENDPOINT_FREE: u32 = 0;
-/// [State](field@EndpointSlot::state): somebody holds the lock and is filling in the entry.
-pub const ENDPOINT_ATTACHING: u32 = 1;
-/// [State](field@EndpointSlot::state): attached; without a lock, its process died.
-pub const ENDPOINT_ACTIVE: u32 = 2;
-/// [State](field@EndpointSlot::state): left in good order.
-pub const ENDPOINT_CLOSED: u32 = 3;
+/// The low byte of an endpoint's [state](field@EndpointSlot::state): nobody has ever attached.
+pub const ENDPOINT_FREE: u64 = 0;
+/// Somebody holds the lock and is filling in the entry, or died doing so.
+pub const ENDPOINT_ATTACHING: u64 = 1;
+/// Attached; without a lock, its process died.
+pub const ENDPOINT_ACTIVE: u64 = 2;
+/// Left in good order.
+pub const ENDPOINT_CLOSED: u64 = 3;
+/// Its process ended without closing, and somebody noticed.
+pub const ENDPOINT_DEAD: u64 = 4;
 /// Longest program name kept in an endpoint's entry, in bytes.
 pub const MAX_PROGRAM_BYTES: usize = 32;
 
@@ -136,17 +138,17 @@ pub const MAX_PROGRAM_BYTES: usize = 32;
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct EndpointSlot {
-    /// `ENDPOINT_*`.
-    pub state: AtomicU32,
+    /// `ENDPOINT_*` in the low byte; above it the epoch: how many times somebody attached. One word,
+    /// so that who notices a death can never take a successor for the one that died.
+    pub state: AtomicU64,
     /// [`Role`](crate::endpoint::Role) of whoever attached last.
     pub role: AtomicU32,
-    /// How many times somebody attached; the present one included.
-    pub epoch: AtomicU64,
     /// Process id, in its own pid namespace.
     pub pid: AtomicU32,
-    reserved: AtomicU32,
     /// When it attached, in nanoseconds since 1970.
     pub attached_unix_ns: AtomicU64,
+    /// When the last one to leave closed, or was noticed to be dead; in nanoseconds since 1970.
+    pub ended_unix_ns: AtomicU64,
     /// Its program's name, UTF-8, padded with zeros.
     pub program: [AtomicU64; MAX_PROGRAM_BYTES / 8],
     #[cfg(not(loom))]
@@ -163,10 +165,10 @@ unsafe impl Shared for EndpointSlot {}
 const _: () = {
     assert!(size_of::<EndpointSlot>() == 256);
     assert!(offset_of!(EndpointSlot, state) == 0);
-    assert!(offset_of!(EndpointSlot, role) == 4);
-    assert!(offset_of!(EndpointSlot, epoch) == 8);
-    assert!(offset_of!(EndpointSlot, pid) == 16);
-    assert!(offset_of!(EndpointSlot, attached_unix_ns) == 24);
+    assert!(offset_of!(EndpointSlot, role) == 8);
+    assert!(offset_of!(EndpointSlot, pid) == 12);
+    assert!(offset_of!(EndpointSlot, attached_unix_ns) == 16);
+    assert!(offset_of!(EndpointSlot, ended_unix_ns) == 24);
     assert!(offset_of!(EndpointSlot, program) == 32);
     assert!(offset_of!(EndpointSlot, line1) == 128);
 };

@@ -21,6 +21,8 @@
 //!
 //! The algorithm is written over [`Files`], so that the models run this very source.
 
+use strait_pools::marks::{Mark, pass};
+
 /// The file operations that the protocol is made of. Dropping a file releases its lock.
 pub trait Files {
     /// An open file description.
@@ -67,6 +69,7 @@ pub fn open<F: Files>(files: &F) -> Result<Option<F::File>, F::Error> {
         let Some(file) = files.open()? else { return Ok(None) };
         if files.lock_shared(&file)? && files.linked(&file)? {
             if !files.retired(&file)? {
+                pass(Mark::SegmentOpened);
                 return Ok(Some(file));
             }
             // Our own lock would stand in the way.
@@ -91,8 +94,12 @@ pub fn open_or_create<F: Files>(
         }
         let file = create()?;
         // Locked before it is named: a remover must not get in between.
-        if files.lock_shared(&file)? && files.link(&file)? {
-            return Ok(file);
+        if files.lock_shared(&file)? {
+            pass(Mark::SegmentComplete);
+            if files.link(&file)? {
+                pass(Mark::SegmentNamed);
+                return Ok(file);
+            }
         }
         drop(file);
         files.pause()?;
@@ -110,6 +117,7 @@ pub fn remove<F: Files>(
     if !files.lock_exclusive(&file)? {
         return Ok(Removal::InUse);
     }
+    pass(Mark::RemovalLocked);
     if !files.linked(&file)? {
         return Ok(Removal::Absent);
     }
@@ -119,6 +127,8 @@ pub fn remove<F: Files>(
         }
         files.retire(&file)?;
     }
+    pass(Mark::RemovalRetired);
     files.unlink(&file)?;
+    pass(Mark::RemovalUnlinked);
     Ok(Removal::Removed)
 }

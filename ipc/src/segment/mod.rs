@@ -40,6 +40,7 @@ pub use lifecycle::Removal;
 pub use name::{Directory, NameError, SegmentName};
 pub use spec::{ChannelSpec, Discipline, SegmentSpec, SpecError};
 
+use crate::endpoint::Role;
 use crate::ring::geometry::Geometry;
 use crate::system::mapping::Mapping;
 use crate::system::{file, fork};
@@ -400,6 +401,14 @@ impl ChannelInfo {
     /// The memory only the consumer writes. Mapped for as long as the segment is.
     pub fn consumer_region(&self) -> Region {
         self.consumer_region
+    }
+
+    /// The endpoint slot of a side.
+    pub fn endpoint(&self, role: Role) -> u32 {
+        match role {
+            Role::Producer => self.producer_endpoint(),
+            Role::Consumer => self.consumer_endpoint(),
+        }
     }
 
     /// The producer's endpoint slot.

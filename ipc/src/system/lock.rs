@@ -6,7 +6,7 @@
 //! whoever asks about a lock asks through a description of its own.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// How a byte is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,19 +41,36 @@ pub fn try_lock(file: impl AsFd, byte: u64, mode: Mode) -> io::Result<bool> {
         Mode::Shared => libc::F_RDLCK,
         Mode::Exclusive => libc::F_WRLCK,
     };
-    let lock = request(byte, kind)?;
-    let fd = file.as_fd().as_raw_fd();
+    match set(file.as_fd(), libc::F_OFD_SETLK, &request(byte, kind)?) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Locks one byte exclusively for this description, waiting in the kernel until nobody else holds it.
+pub fn wait_exclusively(file: impl AsFd, byte: u64) -> io::Result<()> {
+    set(file.as_fd(), libc::F_OFD_SETLKW, &request(byte, libc::F_WRLCK)?)
+}
+
+/// Releases this description's lock on one byte.
+pub fn unlock(file: impl AsFd, byte: u64) -> io::Result<()> {
+    set(file.as_fd(), libc::F_OFD_SETLK, &request(byte, libc::F_UNLCK)?)
+}
+
+/// `F_OFD_SETLK` or `F_OFD_SETLKW`, again when a signal interrupted it.
+fn set(fd: BorrowedFd<'_>, command: libc::c_int, lock: &libc::flock) -> io::Result<()> {
     loop {
-        // SAFETY: `fd` is open for the length of the call, and F_OFD_SETLK reads a `flock`.
-        let result = unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &raw const lock) };
+        // SAFETY: `fd` is open for the length of the call, and both commands read a `flock`.
+        let result = unsafe { libc::fcntl(fd.as_raw_fd(), command, std::ptr::from_ref(lock)) };
         if result == 0 {
-            return Ok(true);
+            return Ok(());
         }
         let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EINTR) => {}
-            Some(libc::EAGAIN | libc::EACCES) => return Ok(false),
-            _ => return Err(error),
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
     }
 }

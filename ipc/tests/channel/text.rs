@@ -19,5 +19,10 @@ pub fn redact(text: &str, place: &Place) -> String {
     let text = text.replace(&format!("strait-{user}-"), "strait-[uid]-");
     let Some((before, holder)) = text.split_once("pid ") else { return text };
     let Some((_, after)) = holder.split_once(" UTC") else { return text };
+    // "… at 09:12:31 UTC": when it closed, or was noticed to be dead.
+    let after = match after.strip_suffix(" UTC").and_then(|text| text.rsplit_once(" at ")) {
+        Some((end, _)) => format!("{end} at [time]"),
+        None => after.to_owned(),
+    };
     format!("{before}pid [pid] [program], since [time]{after}")
 }

@@ -1,0 +1,116 @@
+//! A process about to take a side, at once or when it becomes free.
+
+use super::{AttachError, Endpoint, Role};
+use crate::segment::Segment;
+use crate::segment::layout::{EndpointSlot, endpoint_byte};
+use crate::system::mapping::Mapping;
+use crate::system::{file, lock};
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+use strait_pools::marks::{Mark, pass};
+use strait_pools::placement::MappedOne;
+
+/// Has the description whose lock will make it the holder, and has not locked it yet.
+///
+/// It lives for a moment only: a child forked meanwhile would share the description, and keep the lock
+/// after this process's death.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// Used for nothing else.
+    own: File,
+    slot: u32,
+    /// Where the slot is in the file.
+    offset: u64,
+    role: Role,
+}
+
+fn failed(action: &'static str) -> impl FnOnce(io::Error) -> AttachError {
+    move |source| AttachError::System { action, source }
+}
+
+impl Candidate {
+    pub(super) fn new(segment: &Segment, slot: u32, role: Role) -> Result<Self, AttachError> {
+        if segment.guard().forked() {
+            return Err(AttachError::Forked);
+        }
+        let offset = segment.slot_offset(slot);
+        let offset = offset.ok_or_else(|| AttachError::no_such_slot(segment, slot))?;
+        let own = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
+        Ok(Self { own, slot, offset, role })
+    }
+
+    /// Takes the side's lock if it is free.
+    pub(super) fn try_lock(&self) -> Result<bool, AttachError> {
+        let byte = endpoint_byte(self.slot);
+        lock::try_lock(&self.own, byte, lock::Mode::Exclusive).map_err(failed("lock the endpoint"))
+    }
+
+    /// Whether the entry says that somebody is attached.
+    pub(super) fn finds_it_signed(&self, segment: &Segment) -> bool {
+        // SAFETY: used only in this function, while the segment is borrowed.
+        let entry = unsafe { segment.slot(self.slot) };
+        entry.is_some_and(|entry| entry.signed())
+    }
+
+    /// Becomes the holder. The lock is held.
+    pub(super) fn sign(self) -> Result<Endpoint, AttachError> {
+        pass(Mark::EndpointLocked);
+        // The page that holds the slot; the descriptor is closed on return.
+        let page = rustix::param::page_size();
+        let start = self.offset - self.offset % page as u64;
+        let mapping = Mapping::new(&self.own, start, page).map_err(failed("map the endpoint"))?;
+        // Less than a page.
+        #[allow(clippy::cast_possible_truncation)]
+        let offset = (self.offset - start) as usize;
+        // SAFETY: the endpoint owns the mapping, uses the slot only while it has it, and hands out
+        // no clone of it.
+        let slot = unsafe { MappedOne::<EndpointSlot>::new(&mapping.region(), offset) };
+        let slot = slot.ok_or(AttachError::System {
+            action: "map the endpoint",
+            source: io::ErrorKind::InvalidData.into(),
+        })?;
+        Ok(Endpoint::new(slot, self.role, mapping))
+    }
+}
+
+/// Takes the side as soon as it is free: the kernel wakes the waiting thread as it releases the
+/// holder's lock.
+pub(super) fn wait(segment: &Segment, slot: u32, role: Role) -> Result<Endpoint, AttachError> {
+    // Waited with through another description than the one to hold the side by: a child forked during
+    // the wait shares this one.
+    let bell = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
+    loop {
+        lock::wait_exclusively(&bell, endpoint_byte(slot))
+            .map_err(failed("wait for the endpoint's lock"))?;
+        let candidate = Candidate::new(segment, slot, role)?;
+        lock::unlock(&bell, endpoint_byte(slot)).map_err(failed("unlock the endpoint"))?;
+        if candidate.try_lock()? {
+            return candidate.sign();
+        }
+    }
+}
+
+/// As [`wait`], for `timeout` at most; looks once a millisecond.
+pub(super) fn wait_timeout(
+    segment: &Segment,
+    slot: u32,
+    role: Role,
+    timeout: Duration,
+) -> Result<Option<Endpoint>, AttachError> {
+    let start = Instant::now();
+    loop {
+        let held = lock::is_held(segment.probe(), endpoint_byte(slot));
+        if !held.map_err(failed("look at the endpoint's lock"))? {
+            let candidate = Candidate::new(segment, slot, role)?;
+            if candidate.try_lock()? {
+                return candidate.sign().map(Some);
+            }
+        }
+        let left = timeout.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        std::thread::sleep(left.min(Duration::from_millis(1)));
+    }
+}

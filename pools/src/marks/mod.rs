@@ -1,0 +1,129 @@
+//! Numbered steps at which a process may die.
+//!
+//! Between any two shared stores of an operation stands a mark. In production a mark is nothing at
+//! all. In a model, an actor told to die at a mark stops there for good, as a killed process does: no
+//! destructor runs, and others must get on with what they find. With the feature `fail-points`, the
+//! process kills itself, stops itself or dawdles there, as the module `fail_points` was told.
+
+#[cfg(all(feature = "fail-points", not(loom)))]
+pub mod fail_points;
+#[cfg(loom)]
+pub mod model;
+
+/// Writes the enumeration, the list of its members and their names from one table.
+macro_rules! marks {
+    ($($(#[$doc:meta])* $mark:ident = $number:literal, $name:literal;)*) => {
+        /// One step of one operation. The numbers and names are stable: reports quote them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum Mark {
+            $($(#[$doc])* $mark = $number,)*
+        }
+
+        impl Mark {
+            /// Every mark, for reports and for models that die at each in turn.
+            pub const ALL: &[Mark] = &[$(Mark::$mark),*];
+
+            /// Its name in reports and on command lines.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Mark::$mark => $name,)*
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A position is claimed; the body is being written.
+    ProducerClaimed = 1, "producer-claimed";
+    /// The body is complete; its state is not stored.
+    ProducerWritten = 2, "producer-written";
+    /// The state is stored; the hint is not.
+    ProducerPublished = 3, "producer-published";
+    /// Inside a batch: some states are stored, back to front.
+    ProducerInBatch = 4, "producer-in-batch";
+    /// A message is in the consumer's hand.
+    ConsumerInHand = 11, "consumer-in-hand";
+    /// The cursor has moved; the producer has not been told.
+    ConsumerMoved = 12, "consumer-moved";
+    /// The producer has been told.
+    ConsumerTold = 13, "consumer-told";
+    /// A new producer has found where its predecessor stopped; nothing is erased.
+    TakeoverFound = 21, "takeover-found";
+    /// A new producer has erased some of a dead batch.
+    TakeoverErased = 22, "takeover-erased";
+    /// A new producer has written where it begins; its incarnation is not counted.
+    TakeoverBegan = 23, "takeover-began";
+    /// A new producer has written its incarnation.
+    TakeoverDone = 24, "takeover-done";
+    /// A new consumer has noted which message its dead predecessor may have had in hand.
+    SuccessionNoted = 31, "succession-noted";
+    /// A new consumer has written its incarnation.
+    SuccessionDone = 32, "succession-done";
+    /// An endpoint's lock is held; its entry still tells of the predecessor.
+    EndpointLocked = 41, "endpoint-locked";
+    /// An endpoint's entry is being written.
+    EndpointSigning = 42, "endpoint-signing";
+    /// An endpoint's entry is complete.
+    EndpointSigned = 43, "endpoint-signed";
+    /// The moment of closing is written; the endpoint is not closed.
+    EndpointClosing = 44, "endpoint-closing";
+    /// An endpoint is closed; its lock is still held.
+    EndpointClosed = 45, "endpoint-closed";
+    /// A holder is known to be dead; nothing says so yet.
+    BurialBegun = 51, "burial-begun";
+    /// The moment at which a death was noticed is written; the entry still says "active".
+    BurialDated = 52, "burial-dated";
+    /// A dead holder's entry says so.
+    BurialDone = 53, "burial-done";
+    /// A segment is complete and locked; it has no name.
+    SegmentComplete = 61, "segment-complete";
+    /// A segment has its name; its creator has not mapped it.
+    SegmentNamed = 62, "segment-named";
+    /// An existing segment is locked for use; it is not mapped.
+    SegmentOpened = 63, "segment-opened";
+    /// A segment is locked for removal.
+    RemovalLocked = 71, "removal-locked";
+    /// A segment is retired; it still has its name.
+    RemovalRetired = 72, "removal-retired";
+    /// A segment has lost its name; its remover still has it locked.
+    RemovalUnlinked = 73, "removal-unlinked";
+}
+
+impl Mark {
+    /// The mark with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|&mark| mark as u32 == number)
+    }
+
+    /// The mark with this [`name`](Mark::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|mark| mark.name() == name)
+    }
+}
+
+/// Passes a mark.
+#[cfg(not(any(loom, feature = "fail-points")))]
+#[inline(always)]
+pub fn pass(_mark: Mark) {}
+
+#[cfg(all(feature = "fail-points", not(loom)))]
+pub use fail_points::pass;
+#[cfg(loom)]
+pub use model::pass;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_lead_back() {
+        for &mark in Mark::ALL {
+            assert_eq!(Mark::from_number(mark as u32), Some(mark));
+            assert_eq!(Mark::from_name(mark.name()), Some(mark));
+        }
+        assert_eq!(Mark::from_number(0), None, "0 means: at no mark");
+        assert_eq!(Mark::from_name("no-such-mark"), None);
+    }
+}
