@@ -202,14 +202,20 @@ fn a_killed_holder_is_dead_and_its_side_free() {
     let (peer, pid) = (view(&segment), holder.pid());
     assert_eq!(peer.condition(), Condition::Alive);
     holder.signal(libc::SIGKILL);
-    eventually("the lock's release", || peer.probe() == Peer::Died);
+    holder.wait();
     assert_eq!(peer.glance(), Peer::Alive, "memory alone cannot tell");
+    eventually("the lock's release", || peer.probe() == Peer::Died);
+    assert_eq!(peer.glance(), Peer::Died, "who noticed said so for all");
     assert_eq!(peer.condition(), Condition::Died);
-    assert_eq!(peer.details().pid, pid);
+    let died = peer.details();
+    assert_eq!(died.pid, pid);
+    assert!(died.ended_unix_ns.unwrap() > died.since_unix_ns);
+    let _ = view(&segment).probe();
+    assert_eq!(peer.details(), died, "a death is noted once");
     let successor = producer(&segment).unwrap();
     assert_eq!(successor.predecessor(), Predecessor::Died { pid });
     assert_eq!((successor.epoch(), peer.probe()), (2, Peer::Alive));
-    holder.wait();
+    assert_eq!(peer.details().ended_unix_ns, None);
 }
 
 #[test]
