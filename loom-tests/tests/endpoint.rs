@@ -78,7 +78,7 @@ fn an_entry_is_whole() {
         let reader = thread::spawn({
             let slot = Arc::clone(&slot);
             move || {
-                if let Some(holder) = slot.complete() {
+                if let Some(holder) = slot.signed() {
                     assert_eq!((holder.pid, holder.epoch), (std::process::id(), 1));
                     assert!(!holder.program.is_empty() && holder.since_unix_ns > 0);
                 }

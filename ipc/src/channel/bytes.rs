@@ -165,8 +165,7 @@ impl BytesSender {
         link.poll_until(timeout, || room(producer)).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => SendError::Timeout,
-            Stopped::Closed => SendError::Closed(self.link.gone()),
-            Stopped::Died => SendError::PeerDied(self.link.gone()),
+            Stopped::Gone(end) => end.into(),
         })
     }
 
@@ -355,15 +354,15 @@ impl BytesReceiver {
 
     /// An empty ring may mean that the sender is gone: one load tells, if anybody has noticed.
     fn when_empty(&mut self) -> Result<u64, RecvError> {
-        let standing = self.link.glance();
-        if !matches!(standing, Peer::Closed | Peer::Died) {
+        if !matches!(self.link.glance(), Peer::Closed | Peer::Died) {
             return Err(RecvError::Empty);
         }
-        // What it published before the end counts.
+        // A successor may have come since.
+        let end = self.link.end();
+        // What was published before the end counts.
         match self.consumer.poll(1) {
             Poll::Ready(position) => Ok(position),
-            Poll::Empty if standing == Peer::Died => Err(RecvError::PeerDied(self.link.gone())),
-            Poll::Empty => Err(RecvError::Closed(self.link.gone())),
+            Poll::Empty => Err(end.map_or(RecvError::Empty, RecvError::from)),
             Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
         }
     }
@@ -391,8 +390,7 @@ impl BytesReceiver {
         link.poll_until(timeout, poll).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => RecvError::Timeout,
-            Stopped::Closed => RecvError::Closed(self.link.gone()),
-            Stopped::Died => RecvError::PeerDied(self.link.gone()),
+            Stopped::Gone(end) => end.into(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What both sides of a channel hold besides the ring: their endpoint, a view of the peer's, the
 //! segment, and where the cells are.
 
-use super::error::{Damaged, Gone};
+use super::error::{Damaged, Gone, RecvError, SendError};
 use super::wait::{Patience, Stopped, Wait};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
@@ -17,6 +17,25 @@ use strait_pools::environment::{Liveness, Monotonic, Peer, WaitSlice};
 use strait_pools::placement::{Mapped, MappedMany, MappedOne};
 use strait_pools::sync::AtomicU64;
 use strait_pools::sync::Ordering::Relaxed;
+
+/// How the peer ended.
+#[derive(Debug)]
+pub(super) struct End {
+    died: bool,
+    gone: Box<Gone>,
+}
+
+impl From<End> for RecvError {
+    fn from(End { died, gone }: End) -> Self {
+        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
+    }
+}
+
+impl From<End> for SendError {
+    fn from(End { died, gone }: End) -> Self {
+        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
+    }
+}
 
 /// One side's tie to its channel.
 #[derive(Debug)]
@@ -62,9 +81,9 @@ impl Link {
         &self,
         timeout: Option<Duration>,
         poll: impl FnMut() -> Result<Option<R>, E>,
-    ) -> Result<R, Stopped<E>> {
+    ) -> Result<R, Stopped<E, End>> {
         let patience = Patience { wait: self.wait, slice: self.slice, timeout };
-        patience.poll_until(self, &Monotonic, poll)
+        patience.poll_until(self, &Monotonic, || self.end(), poll)
     }
 
     /// A view of the other side.
@@ -72,10 +91,19 @@ impl Link {
         &self.tie.as_ref().expect("a link is tied until it is dropped").peer
     }
 
+    /// Who is gone, if memory says so.
+    ///
+    /// Whatever the one that is gone published can be seen after this: only then is an empty ring
+    /// empty for good.
     #[cold]
-    pub(super) fn gone(&self) -> Box<Gone> {
-        let holder = self.tie.as_ref().map(|tie| tie.peer.details()).unwrap_or_default();
-        Box::new(Gone { channel: self.channel.clone(), holder })
+    pub(super) fn end(&self) -> Option<End> {
+        let (standing, holder) = self.tie.as_ref()?.peer.entry();
+        let died = match standing {
+            Peer::Closed => false,
+            Peer::Died => true,
+            Peer::Absent | Peer::Alive => return None,
+        };
+        Some(End { died, gone: Box::new(Gone { channel: self.channel.clone(), holder }) })
     }
 
     /// Gives the side back and leaves the segment where it is, for whoever looks into the damage.

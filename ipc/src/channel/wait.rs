@@ -55,15 +55,13 @@ impl Wait {
 
 /// Why a wait ended without result.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stopped<E> {
+pub(super) enum Stopped<E, G> {
     /// The poll itself failed.
     Failed(E),
     /// The time ran out.
     Timeout,
-    /// The peer closed.
-    Closed,
-    /// The peer's process ended without closing.
-    Died,
+    /// The peer is gone.
+    Gone(G),
 }
 
 /// How one side waits for the other.
@@ -79,13 +77,15 @@ pub(super) struct Patience {
 impl Patience {
     /// Polls until there is a result, the peer is gone, or the time is up.
     ///
-    /// After the peer is seen gone there is one last poll: what it published before counts.
-    pub(super) fn poll_until<R, E>(
+    /// When the peer seems gone, `gone` says who; `None` if a successor is there by now. After that
+    /// there is one last poll: what the one that is gone published before counts.
+    pub(super) fn poll_until<R, E, G>(
         self,
         peer: &impl Liveness,
         clock: &impl Clock,
+        gone: impl Fn() -> Option<G>,
         mut poll: impl FnMut() -> Result<Option<R>, E>,
-    ) -> Result<R, Stopped<E>> {
+    ) -> Result<R, Stopped<E, G>> {
         let mut started = None;
         let mut probed = Duration::ZERO;
         loop {
@@ -103,15 +103,13 @@ impl Patience {
                 probed = waited;
                 standing = peer.probe();
             }
-            let gone = match standing {
-                Peer::Closed => Stopped::Closed,
-                Peer::Died => Stopped::Died,
-                Peer::Absent | Peer::Alive if self.timeout.is_some_and(|limit| waited >= limit) => {
-                    Stopped::Timeout
-                }
-                Peer::Absent | Peer::Alive => continue,
+            let ended = matches!(standing, Peer::Closed | Peer::Died).then(&gone).flatten();
+            let stopped = match ended {
+                Some(who) => Stopped::Gone(who),
+                None if self.timeout.is_some_and(|limit| waited >= limit) => Stopped::Timeout,
+                None => continue,
             };
-            return poll().map_err(Stopped::Failed)?.ok_or(gone);
+            return poll().map_err(Stopped::Failed)?.ok_or(stopped);
         }
     }
 }
@@ -165,36 +163,54 @@ mod tests {
         }
     }
 
+    /// How a wait of 100 ms ends beside such a peer.
+    fn wait_for<R, E>(
+        peer: &Standing,
+        clock: &Ticking,
+        poll: impl FnMut() -> Result<Option<R>, E>,
+    ) -> Result<R, Stopped<E, Peer>> {
+        let gone = || Some(if peer.probes.get() > 0 { peer.probe } else { peer.glance });
+        patience(100).poll_until(peer, clock, gone, poll)
+    }
+
+    fn nobody() -> Option<Infallible> {
+        None
+    }
+
     fn nothing() -> Result<Option<()>, Infallible> {
         Ok(None)
     }
 
     #[test]
     fn time_runs_out() {
-        let stopped = patience(5).poll_until(&AlwaysAlive, &Ticking::default(), nothing);
+        let stopped = patience(5).poll_until(&AlwaysAlive, &Ticking::default(), nobody, nothing);
         assert_eq!(stopped, Err(Stopped::Timeout));
     }
 
     #[test]
     fn a_result_at_once_reads_no_clock() {
         let clock = Ticking::default();
-        let result = patience(5).poll_until(&AlwaysAlive, &clock, || Ok::<_, Infallible>(Some(7)));
+        let poll = || Ok::<_, Infallible>(Some(7));
+        let result = patience(5).poll_until(&AlwaysAlive, &clock, nobody, poll);
         assert_eq!((result, clock.0.get()), (Ok(7), 0));
     }
 
     #[test]
     fn the_kernel_is_asked_once_a_slice() {
         let peer = Standing::new(Peer::Alive, Peer::Alive);
-        let stopped = patience(100).poll_until(&peer, &Ticking::default(), nothing);
+        let stopped = wait_for(&peer, &Ticking::default(), nothing);
         assert_eq!((stopped, peer.probes.get()), (Err(Stopped::Timeout), 10));
     }
 
     #[test]
-    fn the_kernel_is_not_asked_about_a_peer_that_never_came_or_closed() {
-        for (glance, stopped) in [(Peer::Absent, Stopped::Timeout), (Peer::Closed, Stopped::Closed)]
-        {
-            let peer = Standing::new(glance, Peer::Died);
-            let result = patience(100).poll_until(&peer, &Ticking::default(), nothing);
+    fn the_kernel_is_not_asked_about_a_peer_that_never_came_or_is_gone() {
+        for (glance, stopped) in [
+            (Peer::Absent, Stopped::Timeout),
+            (Peer::Closed, Stopped::Gone(Peer::Closed)),
+            (Peer::Died, Stopped::Gone(Peer::Died)),
+        ] {
+            let peer = Standing::new(glance, Peer::Alive);
+            let result = wait_for(&peer, &Ticking::default(), nothing);
             assert_eq!((result, peer.probes.get()), (Err(stopped), 0));
         }
     }
@@ -202,30 +218,46 @@ mod tests {
     #[test]
     fn a_death_is_noticed_within_a_slice() {
         let (peer, clock) = (Standing::new(Peer::Alive, Peer::Died), Ticking::default());
-        let stopped = patience(100).poll_until(&peer, &clock, nothing);
-        assert_eq!((stopped, clock.0.get()), (Err(Stopped::Died), 11));
+        let stopped = wait_for(&peer, &clock, nothing);
+        assert_eq!((stopped, clock.0.get()), (Err(Stopped::Gone(Peer::Died)), 11));
+    }
+
+    #[test]
+    fn a_successor_is_waited_for() {
+        let (peer, clock) = (Standing::new(Peer::Closed, Peer::Closed), Ticking::default());
+        let asked = Cell::new(0);
+        // By the third look, the successor has gone as well.
+        let gone = || {
+            asked.set(asked.get() + 1);
+            (asked.get() == 3).then_some("the successor")
+        };
+        let stopped = patience(100).poll_until(&peer, &clock, gone, nothing);
+        assert_eq!((stopped, asked.get()), (Err(Stopped::Gone("the successor")), 3));
+        // The time runs out all the same.
+        let stopped = patience(5).poll_until(&peer, &Ticking::default(), nobody, nothing);
+        assert_eq!(stopped, Err(Stopped::Timeout));
     }
 
     #[test]
     fn what_was_published_before_the_end_counts() {
         for glance in [Peer::Closed, Peer::Alive] {
             let peer = Standing::new(glance, Peer::Died);
-            let (clock, polls) = (Ticking::default(), Cell::new(0));
-            // There is nothing in any burst; the last poll finds what came in between.
-            let last = || clock.0.get() > if glance == Peer::Closed { 0 } else { 10 };
-            let poll = || {
-                polls.set(polls.get() + 1);
-                Ok::<_, Infallible>(last().then_some(polls.get()))
+            let (clock, asked) = (Ticking::default(), Cell::new(false));
+            // There is nothing before it is known who is gone; the last poll finds what came until
+            // then.
+            let gone = || {
+                asked.set(true);
+                Some(())
             };
-            let found = patience(100).poll_until(&peer, &clock, poll);
-            assert_eq!(found, Ok(polls.get()));
+            let poll = || Ok::<_, Infallible>(asked.get().then_some(7));
+            assert_eq!(patience(100).poll_until(&peer, &clock, gone, poll), Ok(7));
         }
     }
 
     #[test]
     fn a_failure_ends_the_wait() {
-        let failed =
-            patience(5).poll_until(&AlwaysAlive, &Ticking::default(), || Err::<Option<()>, _>(3));
+        let peer = Standing::new(Peer::Alive, Peer::Alive);
+        let failed = wait_for(&peer, &Ticking::default(), || Err::<Option<()>, _>(3));
         assert_eq!(failed, Err(Stopped::Failed(3)));
     }
 }

@@ -4,7 +4,7 @@ use super::{AttachError, Endpoint, Role};
 use crate::segment::Segment;
 use crate::segment::layout::{EndpointSlot, endpoint_byte};
 use crate::system::mapping::Mapping;
-use crate::system::{file, lock};
+use crate::system::{file, lock, process};
 use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
@@ -46,11 +46,13 @@ impl Candidate {
         lock::try_lock(&self.own, byte, lock::Mode::Exclusive).map_err(failed("lock the endpoint"))
     }
 
-    /// Whether the entry says that somebody is attached.
-    pub(super) fn finds_it_signed(&self, segment: &Segment) -> bool {
+    /// Whether the entry says who has the side. One that a dead process left does not: somebody else
+    /// has the lock, and is about to sign. (A process of another pid namespace looks dead.)
+    pub(super) fn finds_a_holder(&self, segment: &Segment) -> bool {
         // SAFETY: used only in this function, while the segment is borrowed.
         let entry = unsafe { segment.slot(self.slot) };
-        entry.is_some_and(|entry| entry.signed())
+        let holder = entry.and_then(|entry| entry.signed());
+        holder.is_some_and(|holder| process::exists(holder.pid))
     }
 
     /// Becomes the holder. The lock is held.

@@ -59,7 +59,7 @@ impl AttachError {
         Self::Held {
             channel: channel.map_or_else(String::new, |channel| channel.label().to_owned()),
             role,
-            holder: entry.and_then(|entry| entry.complete()),
+            holder: entry.and_then(|entry| entry.signed()),
         }
     }
 }

@@ -22,6 +22,7 @@
 //! | `endpoint.attach`, ACTIVE | `endpoint.state` | the entry: pid, program, time |
 //! | `endpoint.close`, CLOSED | `endpoint.state` | everything the side did before it left |
 //! | `endpoint.bury`, DEAD | `endpoint.state` | everything the dead side did, and when that was noticed |
+//! | `endpoint.rewrite`, fence behind ATTACHING | `endpoint.reread`, fence | that what was read of an entry may be another's |
 //!
 //! **What happens when a process dies here.** The lock goes; the slot stays ATTACHING or ACTIVE. Who
 //! sees that state without a lock knows that the holder died, and says so in the slot for all others
@@ -105,14 +106,15 @@ pub struct Endpoint {
 impl Endpoint {
     /// Takes endpoint `slot` of the segment, in this role.
     ///
-    /// Fails with [`AttachError::Held`] if another process, or this one, has it. A lock without a
-    /// live entry is waited for, 100 ms at most: its holder is just signing or leaving, or it is
-    /// kept for a moment by a child that another thread spawned and that has not called `exec` yet.
+    /// Fails with [`AttachError::Held`] if another process, or this one, has it. A lock whose holder
+    /// the entry does not tell is waited for, 100 ms at most: its holder is just signing or leaving, or
+    /// it is kept for a moment by a child that another thread spawned and that has not called `exec`
+    /// yet.
     pub fn attach(segment: &Segment, slot: u32, role: Role) -> Result<Self, AttachError> {
         let candidate = Candidate::new(segment, slot, role)?;
         let mut patience = 100;
         while !candidate.try_lock()? {
-            if patience == 0 || candidate.finds_it_signed(segment) {
+            if patience == 0 || candidate.finds_a_holder(segment) {
                 return Err(AttachError::held(segment, slot, role));
             }
             patience -= 1;

@@ -47,13 +47,23 @@ impl PeerView {
     }
 
     /// Who holds it, or held it last.
-    ///
-    /// Read while one process takes over from another, the entry may mix both.
     pub fn details(&self) -> Holder {
+        self.entry().1
+    }
+
+    /// What memory says about the holder, and who that is.
+    pub(crate) fn entry(&self) -> (Peer, Holder) {
         if self.segment.guard().forked() {
-            return Holder::default();
+            return (Peer::Absent, Holder::default());
         }
-        self.entry.holder()
+        // Each attempt that fails is another process attaching; a damaged slot must not keep us.
+        for _ in 0..1000 {
+            let state = self.entry.state();
+            if let Some(holder) = self.entry.holder(state) {
+                return (state.standing(), holder);
+            }
+        }
+        (Peer::Alive, Holder::default())
     }
 
     /// Whether it is attached, paused, closed or dead.

@@ -26,7 +26,7 @@ use strait_pools::environment::Peer;
 use strait_pools::marks::{Mark, pass};
 use strait_pools::sync::{
     Ordering::{Acquire, Relaxed, Release},
-    Site,
+    Site, fence,
 };
 
 /// The state of an endpoint as it was loaded: how it stands, and which holder that is about.
@@ -83,6 +83,8 @@ impl EndpointSlot {
         }
 
         self.state.store(State::new(epoch, ENDPOINT_ATTACHING).0, Relaxed);
+        // Pairs with `endpoint.reread`: nobody takes what follows for the predecessor's.
+        fence(Release, "endpoint.rewrite");
         self.role.store(role as u32, Relaxed);
         self.pid.store(std::process::id(), Relaxed);
         pass(Mark::EndpointSigning);
@@ -146,33 +148,32 @@ impl EndpointSlot {
         self.state().standing()
     }
 
-    /// Who has the side, or had it last; `None` before the first and while one is signing.
-    pub fn complete(&self) -> Option<Holder> {
-        let status = self.state().status();
-        (status != ENDPOINT_FREE && status != ENDPOINT_ATTACHING).then(|| self.holder())
-    }
-
-    /// Whether somebody has signed and not closed.
-    pub(super) fn signed(&self) -> bool {
-        self.state().status() == ENDPOINT_ACTIVE
-    }
-
-    /// The entry as it is, complete or not.
-    pub(super) fn holder(&self) -> Holder {
+    /// Who has the side, if that is known: `None` if nobody has it, and while one is signing.
+    pub fn signed(&self) -> Option<Holder> {
         let state = self.state();
+        if state.status() == ENDPOINT_ACTIVE { self.holder(state) } else { None }
+    }
+
+    /// Who left the side in this state; `None` if it has changed since.
+    ///
+    /// Of one that died while signing, whatever it had not yet written is its predecessor's.
+    pub fn holder(&self, state: State) -> Option<Holder> {
         let mut program = [0; MAX_PROGRAM_BYTES];
         let (bytes, _) = program.as_chunks_mut();
         for (bytes, word) in bytes.iter_mut().zip(&self.program) {
             *bytes = word.load(Relaxed).to_le_bytes();
         }
         let ended = matches!(state.standing(), Peer::Closed | Peer::Died);
-        Holder {
+        let holder = Holder {
             pid: self.pid.load(Relaxed),
             program: program_text(&program),
             since_unix_ns: self.attached_unix_ns.load(Relaxed),
             ended_unix_ns: ended.then(|| self.ended_unix_ns.load(Relaxed)),
             epoch: state.epoch(),
-        }
+        };
+        // Pairs with `endpoint.rewrite`: who has read a word of the next entry sees a later state.
+        fence(Acquire, "endpoint.reread");
+        (self.state.load(Relaxed) == state.0).then_some(holder)
     }
 
     /// The state, and with it all that was done before it was stored.

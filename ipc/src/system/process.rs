@@ -14,10 +14,19 @@ pub fn program_name() -> String {
 ///
 /// A hint for people: `pid` may belong to another pid namespace, or to another process by now.
 pub fn is_paused(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    matches!(state(pid), Some('T' | 't'))
+}
+
+/// Whether there is a process `pid` that has not ended. A hint, as [`is_paused`] is.
+pub fn exists(pid: u32) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}
+
+/// The letter by which the kernel tells what a process is doing.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // "pid (program) state …", where the program's name may hold anything.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    matches!(state, Some('T' | 't'))
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
 /// Nanoseconds since 1970-01-01 00:00 UTC. They end in the year 2554.
