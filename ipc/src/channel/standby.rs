@@ -16,6 +16,22 @@ use std::time::Duration;
 /// Any number may stand by; one of them takes over, and repeats at most the message that a dead
 /// predecessor had in hand ([`Sample::redelivered`](super::Sample::redelivered)). While one stands by
 /// the segment is in use: it stays, with what was not read. It costs the channel nothing.
+///
+/// ```
+/// # use strait_ipc::channel::Spsc;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let place = tempfile::tempdir_in("/dev/shm")?;
+/// let ticks = || Spsc::<u64>::named(place.path().into(), "docs", "ticks");
+/// let mut sender = ticks().sender()?;
+/// let first = ticks().receiver()?;
+/// let standby = ticks().standby()?;
+/// sender.send(&7)?;
+/// drop(first); // or its process is killed
+/// let mut second = standby.wait()?;
+/// assert_eq!(*second.recv()?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Standby<T, V = Checked> {
     segment: Arc<Segment>,
