@@ -116,3 +116,60 @@ pub(super) fn wait_timeout(
         std::thread::sleep(left.min(Duration::from_millis(1)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Predecessor;
+    use crate::ring::geometry::{CellFormat, Geometry};
+    use crate::segment::{ChannelSpec, Discipline, MapOptions, SegmentSpec};
+    use strait_pools::sync::Ordering::Relaxed;
+
+    /// No process has it: the kernel's are positive as signed numbers.
+    const NOBODY: u32 = u32::MAX;
+
+    fn segment() -> Segment {
+        let channel = ChannelSpec {
+            label: "orders",
+            discipline: Discipline::Spsc,
+            geometry: Geometry::new(2, CellFormat::Wide { bytes: 64 }).unwrap(),
+            fingerprint: 1,
+            schema: "u64",
+        };
+        let spec = SegmentSpec { channels: &[channel] };
+        Segment::in_memory(&spec, MapOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_side_that_another_is_just_taking_from_the_dead_is_waited_for() {
+        let segment = segment();
+        // SAFETY: the segment outlives it.
+        let entry = unsafe { segment.slot(0) }.unwrap();
+        entry.sign(Role::Producer);
+        entry.pid.store(NOBODY, Relaxed);
+        let other = Candidate::new(&segment, 0, Role::Producer).unwrap();
+        assert!(other.try_lock().unwrap());
+        std::thread::scope(|scope| {
+            let attaching = scope.spawn(|| Endpoint::attach(&segment, 0, Role::Producer));
+            std::thread::sleep(Duration::from_millis(5));
+            // It dies as well, before it has signed.
+            drop(other);
+            let endpoint = attaching.join().unwrap().unwrap();
+            assert_eq!(endpoint.predecessor(), Predecessor::Died { pid: NOBODY });
+        });
+    }
+
+    #[test]
+    fn of_several_that_wait_each_gets_the_side_in_the_end() {
+        let segment = segment();
+        let first = Endpoint::attach(&segment, 1, Role::Consumer).unwrap();
+        std::thread::scope(|scope| {
+            let wait = || wait(&segment, 1, Role::Consumer).unwrap().epoch();
+            let waiting: Vec<_> = (0..4).map(|_| scope.spawn(wait)).collect();
+            drop(first);
+            let mut epochs: Vec<u64> = waiting.into_iter().map(|t| t.join().unwrap()).collect();
+            epochs.sort_unstable();
+            assert_eq!(epochs, [2, 3, 4, 5]);
+        });
+    }
+}
