@@ -5,7 +5,6 @@ mod channel;
 
 use channel::{Actor, HANG, Numbered, Order, Place, Tick, job, tell, wait_for_parent};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::Stdio;
 use std::sync::Arc;
 use strait_ipc::channel::{Bytes, Receiver, RecvError, SendError, Sender, Spsc};
 use strait_ipc::segment::{MapOptions, Segment};
@@ -233,7 +232,9 @@ fn a_memory_segment_handed_over_by_descriptor() {
     let segment = Spsc::<Order>::unnamed("handed over").capacity(8).segment().unwrap();
     let descriptor: OwnedFd = segment.descriptor().unwrap();
     let job = format!("receive-by-descriptor {count}");
-    let mut actor = Actor::spawn_with(&job, &place, Stdio::from(descriptor));
+    let mut actor = Actor::spawn_with(&job, &place, |command| {
+        command.stdin(descriptor);
+    });
     actor.hear();
     let mut sender = Spsc::<Order>::given(Arc::new(segment)).sender().unwrap();
     assert_eq!(sender.channel(), "handed over");

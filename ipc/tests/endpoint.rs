@@ -3,9 +3,7 @@
 mod segment_support;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-use segment_support::{
-    Helper, Place, eventually, job, name, open_or_create, tell, wait_for_parent,
-};
+use segment_support::{Actor, Place, eventually, job, name, tell, wait_for_parent};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,19 +23,19 @@ fn view(segment: &Arc<Segment>) -> PeerView {
 }
 
 /// A segment in which a child holds the producer's side.
-fn held(what: &str) -> (Place, Arc<Segment>, Helper) {
+fn held(what: &str) -> (Place, Arc<Segment>, Actor) {
     let place = Place::new();
     let segment = Arc::new(place.open_or_create());
-    let mut holder = Helper::spawn(what, &place.directory);
+    let mut holder = Actor::spawn(what, &place);
     assert_eq!(holder.hear(), "attached");
     (place, segment, holder)
 }
 
 /// What child processes do; nothing when run as a test.
 #[test]
-fn helper() {
-    let Some((what, directory)) = job() else { return };
-    let segment = open_or_create(&directory);
+fn actor() {
+    let Some((what, place)) = job() else { return };
+    let segment = place.open_or_create();
     let endpoint = producer(&segment).unwrap();
     match what.as_str() {
         "hold" => {
@@ -61,7 +59,7 @@ fn helper() {
             // SAFETY: as above.
             let child = unsafe { libc::fork() };
             if child == 0 {
-                let code = in_a_forked_child(segment, endpoint, &directory);
+                let code = in_a_forked_child(segment, endpoint, &place);
                 // SAFETY: ends the child at once.
                 unsafe { libc::_exit(code) };
             }
@@ -77,11 +75,7 @@ fn helper() {
 }
 
 /// What a forked child finds in its hands; 0 if that is right, else which check failed.
-fn in_a_forked_child(
-    segment: Segment,
-    endpoint: Endpoint,
-    directory: &strait_ipc::segment::Directory,
-) -> i32 {
+fn in_a_forked_child(segment: Segment, endpoint: Endpoint, place: &Place) -> i32 {
     if !endpoint.forked() || !segment.guard().forked() {
         return 1;
     }
@@ -93,19 +87,21 @@ fn in_a_forked_child(
         return 3;
     }
     // Where the segment was, the child may have something else, which is not to be unmapped.
-    let place = segment.channel(0).unwrap().producer_region().base().as_ptr();
+    let address = segment.channel(0).unwrap().producer_region().base().as_ptr();
     let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
     // SAFETY: a mere hint: no existing mapping is touched.
-    let mapped = unsafe { mmap_anonymous(place.cast(), 4096, access, flags) };
-    if mapped != Ok(place.cast()) {
+    let mapped = unsafe { mmap_anonymous(address.cast(), 4096, access, flags) };
+    if mapped != Ok(address.cast()) {
         return 7;
     }
     drop(endpoint);
     drop(segment);
     // SAFETY: just mapped; were it unmapped by now, the child would end by SIGSEGV.
-    unsafe { place.write_volatile(1) };
+    unsafe { address.write_volatile(1) };
     // What it opens itself is its own, and the parent's side is still the parent's.
-    let Ok(own) = Segment::open(directory, &name(), MapOptions::default()) else { return 4 };
+    let Ok(own) = Segment::open(&place.directory, &name(), MapOptions::default()) else {
+        return 4;
+    };
     if own.guard().forked() || !matches!(producer(&own), Err(AttachError::Held { .. })) {
         return 5;
     }
@@ -201,8 +197,7 @@ fn a_killed_holder_is_dead_and_its_side_free() {
     let (_place, segment, mut holder) = held("hold");
     let (peer, pid) = (view(&segment), holder.pid());
     assert_eq!(peer.condition(), Condition::Alive);
-    holder.signal(libc::SIGKILL);
-    holder.wait();
+    holder.kill();
     assert_eq!(peer.glance(), Peer::Alive, "memory alone cannot tell");
     eventually("the lock's release", || peer.probe() == Peer::Died);
     assert_eq!(peer.glance(), Peer::Died, "who noticed said so for all");
@@ -222,11 +217,11 @@ fn a_killed_holder_is_dead_and_its_side_free() {
 fn a_paused_holder_keeps_its_side() {
     let (_place, segment, holder) = held("hold");
     let peer = view(&segment);
-    holder.signal(libc::SIGSTOP);
+    holder.pause();
     eventually("the pause", || peer.condition() == Condition::Paused);
     assert_eq!(peer.probe(), Peer::Alive);
     assert!(matches!(producer(&segment), Err(AttachError::Held { .. })));
-    holder.signal(libc::SIGCONT);
+    holder.resume();
     eventually("its end", || peer.condition() == Condition::Alive);
 }
 
@@ -234,14 +229,14 @@ fn a_paused_holder_keeps_its_side() {
 fn a_forked_child_has_neither_side_nor_segment_and_its_end_takes_nothing() {
     let place = Place::new();
     let segment = Arc::new(place.open_or_create());
-    let mut parent = Helper::spawn("use in a child", &place.directory);
+    let mut parent = Actor::spawn("use in a child", &place);
     assert_eq!(parent.hear(), "0", "which check in `in_a_forked_child` failed");
     // The child is gone; its parent still holds the side.
     let peer = view(&segment);
     assert_eq!(peer.probe(), Peer::Alive);
     assert!(matches!(producer(&segment), Err(AttachError::Held { .. })));
     parent.go_on();
-    parent.wait();
+    parent.finish();
     assert_eq!(peer.probe(), Peer::Closed);
 }
 

@@ -4,8 +4,7 @@ mod segment_support;
 
 use rustix::fs::{Mode, SealFlags, fcntl_get_seals};
 use segment_support::{
-    Helper, Place, channel, eventually, job, name, open_or_create, redact_number, tell,
-    wait_for_parent, word,
+    Actor, Place, channel, eventually, job, name, redact_number, tell, wait_for_parent, word,
 };
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -17,16 +16,16 @@ use strait_pools::sync::{AtomicU64, Ordering::Relaxed};
 
 /// What child processes do; nothing when run as a test.
 #[test]
-fn helper() {
-    let Some((what, directory)) = job() else { return };
+fn actor() {
+    let Some((what, place)) = job() else { return };
     match what.as_str() {
         "use" => {
-            let segment = open_or_create(&directory);
+            let segment = place.open_or_create();
             tell(&format!("{:x}", segment.birth().instance));
             wait_for_parent();
         }
         "attach" => {
-            let segment = open_or_create(&directory);
+            let segment = place.open_or_create();
             let slot = segment.channel(0).unwrap().producer_endpoint();
             let _endpoint = Endpoint::attach(&segment, slot, Role::Producer).unwrap();
             tell("attached");
@@ -34,7 +33,7 @@ fn helper() {
         }
         "create under a mask" => {
             rustix::process::umask(Mode::from_raw_mode(0o777));
-            drop(open_or_create(&directory));
+            drop(place.open_or_create());
         }
         "lock memory" => {
             let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
@@ -110,8 +109,7 @@ fn several_channels_do_not_overlap() {
 #[test]
 fn only_the_owner_may_open_it_whatever_the_mask() {
     let place = Place::new();
-    let status = Helper::spawn("create under a mask", &place.directory).wait();
-    assert!(status.success());
+    Actor::spawn("create under a mask", &place).finish();
     let mode = std::fs::metadata(&place.files()[0]).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
@@ -120,7 +118,7 @@ fn only_the_owner_may_open_it_whatever_the_mask() {
 fn a_segment_that_is_missing_is_an_error() {
     let place = Place::new();
     let error = Segment::open(&place.directory, &name(), MapOptions::default()).unwrap_err();
-    let text = segment_support::redact(&error.to_string(), &place.directory);
+    let text = place.redact(&error.to_string());
     insta::assert_snapshot!(text, @"[dir]/strait-[uid]-test+orders: there is no such segment: create it first, or check domain and user");
     assert!(!Segment::remove(&place.directory, &name()).unwrap());
 }
@@ -128,11 +126,11 @@ fn a_segment_that_is_missing_is_an_error() {
 #[test]
 fn a_segment_in_use_is_not_removed() {
     let place = Place::new();
-    let mut user = Helper::spawn("use", &place.directory);
+    let mut user = Actor::spawn("use", &place);
     user.hear();
     let refused = |expected: &str| {
         let error = Segment::remove(&place.directory, &name()).unwrap_err().to_string();
-        let text = segment_support::redact(&error, &place.directory);
+        let text = place.redact(&error);
         let own = std::env::current_exe().unwrap();
         let program = own.file_name().unwrap().to_str().unwrap();
         let program: String = program.chars().take(32).collect();
@@ -142,7 +140,7 @@ fn a_segment_in_use_is_not_removed() {
         "[dir]/strait-[uid]-test+orders: cannot be removed: in use by a process that is not \
          attached to any channel; end that use first",
     );
-    let mut holder = Helper::spawn("attach", &place.directory);
+    let mut holder = Actor::spawn("attach", &place);
     holder.hear();
     refused(
         "[dir]/strait-[uid]-test+orders: cannot be removed: in use by pid [n] [program]; end that \
@@ -161,7 +159,7 @@ fn more_than_there_is_room_for_is_refused_at_once() {
     let spec = SegmentSpec { channels: &[ChannelSpec { geometry, ..channel() }] };
     let error = Segment::open_or_create(&place.directory, &name(), &spec, MapOptions::default())
         .unwrap_err();
-    let text = segment_support::redact(&error.to_string(), &place.directory);
+    let text = place.redact(&error.to_string());
     let text = redact_number(&text, "bytes and ");
     insta::assert_snapshot!(text, @"[dir]: the segment needs 274877927424 bytes and [n] are free: make it smaller (fewer or smaller cells), remove unused segments, or enlarge the file system (for /dev/shm: `mount -o remount,size=…`)");
     assert!(place.files().is_empty());
@@ -186,19 +184,19 @@ fn on_a_small_tmpfs() -> String {
     if unsafe { libc::mount(kind, c"/mnt".as_ptr(), kind, 0, size.cast()) } != 0 {
         return format!("skipped: no tmpfs: {}", std::io::Error::last_os_error());
     }
-    let directory = "/mnt".into();
-    drop(open_or_create(&directory));
+    let place = Place::at("/mnt");
+    drop(place.open_or_create());
     let geometry = Geometry::new(1 << 14, CellFormat::Wide { bytes: 64 }).unwrap();
     let spec = SegmentSpec { channels: &[ChannelSpec { geometry, ..channel() }] };
     let other = strait_ipc::segment::SegmentName::new("test", "large").unwrap();
-    let refused = Segment::open_or_create(&directory, &other, &spec, MapOptions::default());
+    let refused = Segment::open_or_create(&place.directory, &other, &spec, MapOptions::default());
     refused.map_or_else(|error| error.to_string(), |_| "a segment larger than the tmpfs".into())
 }
 
 #[test]
 fn a_full_tmpfs_is_an_error_at_creation() {
     let place = Place::new();
-    let told = Helper::spawn("small tmpfs", &place.directory).hear();
+    let told = Actor::spawn("small tmpfs", &place).hear();
     if told.starts_with("skipped") {
         eprintln!("a_full_tmpfs_is_an_error_at_creation: {told}");
         return;
@@ -224,7 +222,7 @@ fn memory_that_may_not_be_locked_is_named_with_its_limit() {
     // Root may lock what it likes. The child is another user, if we may choose.
     // SAFETY: no pointers, and it cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
-    let mut child = Helper::spawn_with("lock memory", &place.directory, |command| {
+    let mut child = Actor::spawn_with("lock memory", &place, |command| {
         use std::os::unix::process::CommandExt;
         if root {
             command.uid(65534);
@@ -245,7 +243,7 @@ fn a_memory_segment_is_sealed_and_passed_on() {
 
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::empty()).unwrap();
     let place = Place::new();
-    let mut child = Helper::spawn_with("inherit", &place.directory, |command| {
+    let mut child = Actor::spawn_with("inherit", &place, |command| {
         command.env("STRAIT_TEST_FD", descriptor.as_raw_fd().to_string());
     });
     assert_eq!(child.hear(), "written");
@@ -278,10 +276,10 @@ fn a_descriptor_without_seals_is_refused() {
 #[test]
 fn a_killed_user_s_lock_goes_with_it() {
     let place = Place::new();
-    let mut user = Helper::spawn("use", &place.directory);
+    let mut user = Actor::spawn("use", &place);
     let instance = user.hear();
     assert!(Segment::remove(&place.directory, &name()).is_err());
-    user.signal(libc::SIGKILL);
+    user.kill();
     eventually("the lock's release", || Segment::remove(&place.directory, &name()).is_ok());
     assert_ne!(format!("{:x}", place.open_or_create().birth().instance), instance);
 }

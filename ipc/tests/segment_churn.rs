@@ -6,7 +6,7 @@ mod random;
 mod segment_support;
 
 use random::Random;
-use segment_support::{Helper, Place, channel, eventually, job, name, nobody_spawns, tell, word};
+use segment_support::{Actor, Place, channel, eventually, job, name, tell, word};
 use std::cell::Cell;
 use std::fs::File;
 use std::mem::offset_of;
@@ -97,9 +97,9 @@ fn live_for(steps: u64, directory: &Directory) -> ! {
 }
 
 /// Opens, checks, attaches, and closes in one way or another, until killed.
-fn live(mut random: Random, directory: &Directory) -> ! {
+fn live(mut random: Random, place: &Place) -> ! {
     loop {
-        let segment = segment_support::open_or_create(directory);
+        let segment = place.open_or_create();
         // It holds the lifecycle lock: the name must lead to what is mapped, and stay so.
         assert_eq!(named_instance(&segment), segment.birth().instance, "opened after its removal");
         match Endpoint::attach(&segment, 0, Role::Producer) {
@@ -137,21 +137,20 @@ fn hold(segment: &Segment, endpoint: &Endpoint, random: &mut Random) {
 
 /// What child processes do; nothing when run as a test.
 #[test]
-fn helper() {
-    let Some((what, directory)) = job() else { return };
+fn actor() {
+    let Some((what, place)) = job() else { return };
     tell("ready");
     let (kind, number) = what.split_once(' ').unwrap();
     let number = number.parse().unwrap();
     match kind {
-        "live" => live(Random(number), &directory),
-        "steps" => live_for(number, &directory),
+        "live" => live(Random(number), &place),
+        "steps" => live_for(number, &place.directory),
         other => panic!("no such job: {other}"),
     }
 }
 
 /// The name leads to a good segment or to none, a new user is welcome, and then nothing is left.
 fn assert_recovered(place: &Place) {
-    let _quiet = nobody_spawns();
     assert!(place.files().len() <= 1, "left behind: {:?}", place.files());
     let segment = place.open_or_create();
     let endpoint = Endpoint::attach(&segment, 0, Role::Producer).unwrap();
@@ -166,22 +165,19 @@ fn twenty_processes_killed_at_random() {
     let mut random = Random(0x5eed);
     let spawn = |random: &mut Random| {
         let job = format!("live {}", random.below(u64::MAX) | 1);
-        let mut helper = Helper::spawn(&job, &place.directory);
-        helper.hear();
-        helper
+        let mut actor = Actor::spawn(&job, &place);
+        actor.hear();
+        actor
     };
-    let mut helpers: Vec<Helper> = (0..PROCESSES).map(|_| spawn(&mut random)).collect();
+    let mut actors: Vec<Actor> = (0..PROCESSES).map(|_| spawn(&mut random)).collect();
     for _ in 0..KILLS {
         std::thread::sleep(Duration::from_micros(random.below(3000)));
         // Fewer than twenty.
         let victim = usize::try_from(random.below(PROCESSES as u64)).unwrap();
-        assert_eq!(helpers[victim].ended(), None, "a child failed; its panic is above");
-        assert_eq!(helpers[victim].kill().signal(), Some(libc::SIGKILL));
-        helpers[victim] = spawn(&mut random);
+        actors[victim].kill();
+        actors[victim] = spawn(&mut random);
     }
-    for helper in &mut helpers {
-        assert_eq!(helper.kill().signal(), Some(libc::SIGKILL));
-    }
+    actors.iter_mut().for_each(Actor::kill);
     assert_recovered(&place);
 }
 
@@ -190,14 +186,12 @@ fn a_death_after_every_step() {
     // A round of creation and removal has 9 steps, one that opens what is there has more.
     for steps in 1..=24 {
         let place = Place::new();
-        let mut survivor = Helper::spawn("live 77", &place.directory);
-        let mut victims: Vec<Helper> = (0..3)
-            .map(|more| Helper::spawn(&format!("steps {}", steps + more), &place.directory))
-            .collect();
+        let mut survivor = Actor::spawn("live 77", &place);
+        let mut victims: Vec<Actor> =
+            (0..3).map(|more| Actor::spawn(&format!("steps {}", steps + more), &place)).collect();
         for victim in &mut victims {
             assert_eq!(victim.wait().signal(), Some(libc::SIGKILL));
         }
-        assert_eq!(survivor.ended(), None, "the survivor failed; its panic is above");
         survivor.kill();
         // What a victim made for itself, in case it died in between.
         for victim in &victims {

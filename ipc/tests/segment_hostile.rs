@@ -3,7 +3,7 @@
 
 mod segment_support;
 
-use segment_support::{Place, name, redact};
+use segment_support::{Place, name};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -18,7 +18,7 @@ fn refused(make: impl FnOnce(&Path)) -> String {
     let spec = strait_ipc::segment::SegmentSpec { channels: &[segment_support::channel()] };
     let same = Segment::open_or_create(&place.directory, &name(), &spec, MapOptions::default());
     assert_eq!(same.unwrap_err().to_string(), error.to_string());
-    redact(&error.to_string(), &place.directory)
+    place.redact(&error.to_string())
 }
 
 /// What opening says about a good segment with these bytes changed.
@@ -30,7 +30,7 @@ fn patched(patches: &[(u64, &[u8])]) -> String {
         file.write_all_at(bytes, *offset).unwrap();
     }
     let error = Segment::open(&place.directory, &name(), MapOptions::default()).unwrap_err();
-    redact(&error.to_string(), &place.directory)
+    place.redact(&error.to_string())
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn truncated_segments() {
         let path = place.open_or_create().path().to_owned();
         OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
         let error = Segment::open(&place.directory, &name(), MapOptions::default()).unwrap_err();
-        redact(&error.to_string(), &place.directory)
+        place.redact(&error.to_string())
     };
     insta::assert_snapshot!(truncated(8192), @"[dir]/strait-[uid]-test+orders: damaged: file size: expected 20480 bytes, as its header says, found 8192; end its users and remove it");
     insta::assert_snapshot!(truncated(100), @"[dir]/strait-[uid]-test+orders: not a Strait segment: it has 100 bytes, the header of a segment alone has 4096; if nothing else needs the file, remove it by hand");

@@ -14,9 +14,7 @@ pub fn text<T, E: Display>(result: Result<T, E>, place: &Place) -> String {
 
 /// Replaces the directory, the user, and who held a side since when.
 pub fn redact(text: &str, place: &Place) -> String {
-    let user = rustix::process::geteuid().as_raw();
-    let text = text.replace(&place.path().display().to_string(), "[dir]");
-    let text = text.replace(&format!("strait-{user}-"), "strait-[uid]-");
+    let text = place.redact(text);
     let Some((before, holder)) = text.split_once("pid ") else { return text };
     let Some((_, after)) = holder.split_once(" UTC") else { return text };
     // "… at 09:12:31 UTC": when it closed, or was noticed to be dead.

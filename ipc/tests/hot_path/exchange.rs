@@ -3,13 +3,14 @@
 //! Half of them go one by one, half in batches; both sides often find the ring full or empty.
 //! Warmed up, a side does its part under watch, and its process ends.
 
+use crate::child::Place;
 use crate::messages::{Numbered, Order, Tick, unnamed};
-use crate::processes::{Actor, all_end_well};
+use crate::processes::all_end_well;
 use std::io::stdin;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use strait_ipc::channel::{Receiver, RecvError, SendError, Sender, Spsc};
 use strait_ipc::segment::{MapOptions, Segment};
@@ -28,18 +29,17 @@ pub(crate) type Watch = fn(&mut dyn FnMut() -> bool) -> !;
 ///
 /// Or else: who failed, and how that process ended.
 pub(crate) fn between_two_processes(watch: &str, kind: &str) -> Result<(), (String, ExitStatus)> {
-    // Each side keeps a core busy: more of them would wait for cores, not for messages.
-    static ONE_EXCHANGE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_EXCHANGE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // One exchange at a time: each side keeps a core busy, and more of them would wait for cores, not
+    // for messages.
+    let place = Place::new();
     let segment = match kind {
         Tick::NAME => unnamed::<Tick>(CAPACITY).segment(),
         Order::NAME => unnamed::<Order>(CAPACITY).segment(),
         _ => panic!("no such messages: {kind}"),
     };
     let segment = segment.unwrap();
-    let start =
-        |side| Actor::start(&format!("{watch} {kind} {side}"), segment.descriptor().unwrap());
-    all_end_well(vec![start("sender"), start("receiver")])
+    let role = |side| (format!("{watch} {kind} {side}"), segment.descriptor().unwrap());
+    all_end_well(&place, [role("sender"), role("receiver")])
 }
 
 /// In a child: plays one side.

@@ -1,8 +1,9 @@
 //! A million messages between two processes that the kernel kills for any system call but `exit`.
 
+use crate::child::Place;
 use crate::exchange::between_two_processes;
 use crate::messages::{Numbered, Order, Tick};
-use crate::processes::{Actor, all_end_well, end, verdict};
+use crate::processes::{all_end_well, end, verdict};
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Write};
@@ -96,7 +97,8 @@ pub(crate) fn disobey() {
 }
 
 fn alone(role: &str) -> Result<(), ExitStatus> {
-    all_end_well(vec![Actor::start(role, Stdio::null())]).map_err(|(_, status)| status)
+    let roles = [(role.to_owned(), Stdio::null())];
+    all_end_well(&Place::new(), roles).map_err(|(_, status)| status)
 }
 
 /// Why this system cannot tell, if it cannot. Said aloud: past the test harness, which would keep it

@@ -11,8 +11,10 @@
 //! | `probes` | the machine code of the hot paths |
 //! | `dependencies` | size, licences and sources of the dependency tree |
 //! | `examples` | runs every example once |
+//! | `compat` | an earlier revision's examples beside today's |
 
 mod checks;
+mod compat;
 mod dependencies;
 mod examples;
 mod gate;
@@ -74,6 +76,13 @@ enum Chore {
     Deps,
     /// Runs every example once.
     Examples,
+    /// The `hello` examples of an earlier revision with today's: they understand each other, or one
+    /// is refused by name.
+    Compat {
+        /// The earlier revision, if not the last tag.
+        #[arg(long, value_name = "REV")]
+        against: Option<String>,
+    },
     /// Packages and builds every published crate as crates.io would.
     Package,
 }
@@ -91,6 +100,7 @@ const GATE: &[Step] = &[
     Step::new("budgets", checks::budgets),
     Step::new("probes", probes::check),
     Step::new("examples", examples::check),
+    Step::new("compat", compat::check),
     Step::new("package", checks::package),
 ];
 
@@ -114,6 +124,10 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
             println!("{}", models::mutate_site(&workspace, &site)?.note);
             return Ok(true);
         }
+        Chore::Compat { against: Some(revision) } => {
+            println!("{}", compat::against(&workspace, &revision)?.note);
+            return Ok(true);
+        }
         Chore::Ledger { list: true } => return ledger::list(&workspace).map(|()| true),
         Chore::Fmt => &["fmt"],
         Chore::Clippy => &["clippy"],
@@ -126,6 +140,7 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
         Chore::Probes => &["probes"],
         Chore::Deps => &["deps"],
         Chore::Examples => &["examples"],
+        Chore::Compat { against: None } => &["compat"],
         Chore::Package => &["package"],
     };
     let steps: Vec<Step> = GATE.iter().filter(|step| names.contains(&step.name)).copied().collect();

@@ -1,12 +1,23 @@
-//! Child processes that run a part of a test, and patience that ends.
+//! Child processes that are this very test binary, the directory in which they and the test meet,
+//! and patience that ends.
+//!
+//! A child runs the test `actor`, which does its [`job`]; to everybody else, that test is empty.
 
-use super::{HANG, Place};
+// Each test binary uses a part of it.
+#![allow(dead_code, unreachable_pub)]
+
+mod place;
+
+pub use place::Place;
+
 use rustix::process::{WaitOptions, waitpid};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// Long enough for anything that works.
+pub const HANG: Duration = Duration::from_secs(30);
 
 const JOB: &str = "STRAIT_TEST_JOB";
 
@@ -32,25 +43,28 @@ pub fn wait_for_parent() {
 }
 
 /// A child process that runs the test `actor` of this binary; killed when dropped.
+#[derive(Debug)]
 pub struct Actor {
     child: Child,
+    /// `None` if it was given something else.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Actor {
     pub fn spawn(what: &str, place: &Place) -> Self {
-        Self::spawn_with(what, place, Stdio::piped())
+        Self::spawn_with(what, place, |_| {})
     }
 
-    pub fn spawn_with(what: &str, place: &Place, stdin: Stdio) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+    pub fn spawn_with(what: &str, place: &Place, adjust: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["actor", "--exact", "--nocapture", "--test-threads=1"])
             .env(JOB, format!("{what}@{}", place.path().display()))
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        adjust(&mut command);
+        let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdin, stdout }
@@ -112,19 +126,30 @@ impl Actor {
         told.filter_map(|line| Some(line.split_once('@')?.1.trim_end().to_owned())).collect()
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the child's end", || {
+            status = self.ended();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
     /// Waits for its end, which must be a good one.
     pub fn finish(&mut self) {
-        let mut ended: Option<ExitStatus> = None;
-        eventually("the child's end", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        });
-        assert!(ended.unwrap().success(), "the child failed; its panic is above");
+        assert!(self.wait().success(), "the child failed; its panic is above");
     }
 }
 
 impl Drop for Actor {
     fn drop(&mut self) {
+        // Both fail if it has ended, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -136,24 +161,5 @@ pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     while !check() {
         assert!(start.elapsed() < HANG, "still waiting for: {what}");
         std::thread::sleep(Duration::from_micros(200));
-    }
-}
-
-/// Ends the process if it is not dropped in time: for calls that might wait for ever.
-pub(super) struct Watchdog {
-    _dropped_in_time: mpsc::Sender<()>,
-}
-
-impl Watchdog {
-    pub(super) fn new() -> Self {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let (alive, bell) = mpsc::channel();
-        std::thread::spawn(move || {
-            if bell.recv_timeout(HANG) == Err(mpsc::RecvTimeoutError::Timeout) {
-                eprintln!("{test} hangs");
-                std::process::abort();
-            }
-        });
-        Self { _dropped_in_time: alive }
     }
 }
