@@ -2,12 +2,12 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use strait_tools::{bench, verify};
+use strait_tools::{bench, operate, verify};
 
 #[global_allocator]
 static ALLOCATOR: verify::CountingAllocator = verify::CountingAllocator;
 
-/// Measures Strait's channels on this machine.
+/// Shows and removes Strait's channels, and measures them on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "strait", version)]
 struct Cli {
@@ -17,6 +17,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What channels there are: who has them open, and how much is unread.
+    List(operate::ListOptions),
+    /// Everything about one channel, or what is wrong with it.
+    Inspect(operate::InspectOptions),
+    /// Removes channels that no process has open, with whatever messages are left in them.
+    Clean(operate::CleanOptions),
     /// Round trips, one-way latency and streams between two pinned processes.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -26,6 +32,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::List(options) => operate::list(&options),
+        Command::Inspect(options) => operate::inspect(&options),
+        Command::Clean(options) => operate::clean(&options),
         Command::Bench(command) => bench::command(command),
         Command::Verify(options) => verify::command(&options),
     };

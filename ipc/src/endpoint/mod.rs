@@ -6,6 +6,7 @@
 //! | [`peer`] | [`PeerView`]: what the other side can know about it |
 //! | `candidate` | who is about to take a side, at once or as soon as it is free |
 //! | [`slot`] | the words that say who has it, and whether it left in good order |
+//! | [`time`] | moments in words |
 //! | [`error`] | why a side cannot be taken |
 //!
 //! A side is held by a kernel lock on one byte of the segment's file, owned by an open description
@@ -34,7 +35,7 @@ mod candidate;
 pub mod error;
 pub mod peer;
 pub mod slot;
-mod time;
+pub mod time;
 
 use candidate::Candidate;
 pub use error::{AttachError, Holder};

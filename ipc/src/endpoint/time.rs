@@ -3,7 +3,7 @@
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// "09:12:31 UTC" if that is today, "2026-01-31 09:12:31 UTC" otherwise.
-pub(super) fn utc(unix_ns: u64, now_unix_ns: u64) -> String {
+pub fn utc(unix_ns: u64, now_unix_ns: u64) -> String {
     let seconds = unix_ns / 1_000_000_000;
     let (day, second) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
     let today = now_unix_ns / 1_000_000_000 / SECONDS_PER_DAY;

@@ -104,7 +104,7 @@ pub struct Corrupt {
 
 /// How far `position` is ahead of `of`; negative if behind. Wrapping, decided here once.
 #[inline(always)]
-fn ahead(position: u64, of: u64) -> i64 {
+pub(crate) fn ahead(position: u64, of: u64) -> i64 {
     position.wrapping_sub(of).cast_signed()
 }
 

@@ -23,6 +23,18 @@ pub struct Birth {
     pub unix_ns: u64,
 }
 
+impl Birth {
+    /// What a header says about it, believed or not.
+    pub(super) fn read(header: Reader<'_>) -> Self {
+        Self {
+            instance: header.u128(offset_of!(Header, instance)),
+            uid: header.u32(offset_of!(Header, creator_uid)),
+            pid: header.u32(offset_of!(Header, creator_pid)),
+            unix_ns: header.u64(offset_of!(Header, created_unix_ns)),
+        }
+    }
+}
+
 /// The validated header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contents {
@@ -136,8 +148,8 @@ impl Contents {
             let expected = format!("at most {MAX_SEGMENT_BYTES} bytes");
             return Err(Fault::damaged("file size", expected, file_bytes));
         }
-        let instance = header.u128(offset_of!(Header, instance));
-        if instance == 0 {
+        let birth = Birth::read(header);
+        if birth.instance == 0 {
             return Err(Fault::damaged("instance id", "a random number", 0));
         }
         let channel_count = header.u32(offset_of!(Header, channel_count));
@@ -151,12 +163,7 @@ impl Contents {
             return Err(Fault::damaged("endpoint count", expected, endpoint_count));
         }
         Ok(Self {
-            birth: Birth {
-                instance,
-                uid: header.u32(offset_of!(Header, creator_uid)),
-                pid: header.u32(offset_of!(Header, creator_pid)),
-                unix_ns: header.u64(offset_of!(Header, created_unix_ns)),
-            },
+            birth,
             total_bytes,
             channel_table: header.u64(offset_of!(Header, channel_table)),
             channel_count,
@@ -232,7 +239,8 @@ impl Contents {
 }
 
 impl Channel {
-    fn decode(entry: Reader<'_>, index: u32) -> Result<Self, Fault> {
+    /// Validates one entry by itself.
+    pub(super) fn decode(entry: Reader<'_>, index: u32) -> Result<Self, Fault> {
         let subject = |what: &str| format!("{what} of channel {index}");
         let label = entry.text(
             offset_of!(ChannelEntry, label_len),

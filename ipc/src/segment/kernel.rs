@@ -2,9 +2,7 @@
 
 use super::codec::{Birth, Contents, Reader, encode};
 use super::error::{Fault, SegmentError};
-use super::layout::{
-    EndpointSlot, Header, LIFECYCLE_BYTE, MAGIC, MAX_PROGRAM_BYTES, STATE_RETIRED, endpoint_byte,
-};
+use super::layout::{Header, LIFECYCLE_BYTE, MAGIC, STATE_RETIRED};
 use super::lifecycle::Files;
 use super::spec::{Plan, SegmentSpec};
 use crate::ring::geometry::PAGE;
@@ -37,10 +35,6 @@ impl NamedFile {
     fn system(&self, action: &'static str) -> impl FnOnce(io::Error) -> SegmentError {
         SegmentError::system(&self.path, action)
     }
-
-    fn not_a_segment(&self, why: &str) -> SegmentError {
-        SegmentError::invalid(&self.path)(Fault::NotASegment(why.to_owned()))
-    }
 }
 
 impl Files for NamedFile {
@@ -48,26 +42,7 @@ impl Files for NamedFile {
     type Error = SegmentError;
 
     fn open(&self) -> Result<Option<File>, SegmentError> {
-        // Whatever the name may lead to: follow no link, wait for no device, adopt no terminal.
-        let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = open(&self.path, OFlags::RDWR | OFlags::CLOEXEC | careful, Mode::empty());
-        let file = match opened {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP) => return Err(self.not_a_segment("it is a symbolic link")),
-            Err(Errno::ISDIR) => return Err(self.not_a_segment("it is a directory")),
-            Err(Errno::NXIO) => return Err(self.not_a_segment("it is a socket or device")),
-            Err(error) => {
-                let own = rustix::process::geteuid().as_raw();
-                let owner = statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW).map(|s| s.st_uid);
-                return Err(match owner {
-                    Ok(owner) if error == Errno::ACCESS && owner != own => {
-                        SegmentError::Foreign { path: self.path.clone(), owner, own }
-                    }
-                    _ => self.system("open it")(error.into()),
-                });
-            }
-        };
+        let Some(file) = open_file(&self.path, OFlags::RDWR)? else { return Ok(None) };
         check_owner(&file, &self.path)?;
         Ok(Some(file))
     }
@@ -123,14 +98,48 @@ impl Files for NamedFile {
     }
 }
 
+/// Opens whatever has this name; `None` if nothing has.
+///
+/// Whatever that may lead to: follows no link, waits for no device, adopts no terminal.
+pub(super) fn open_file(path: &Path, access: OFlags) -> Result<Option<File>, SegmentError> {
+    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let no_file = |kind| SegmentError::invalid(path)(not_regular(kind));
+    match open(path, access | OFlags::CLOEXEC | careful, Mode::empty()) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::LOOP) => Err(no_file(FileType::Symlink)),
+        Err(Errno::ISDIR) => Err(no_file(FileType::Directory)),
+        Err(Errno::NXIO) => Err(no_file(FileType::Socket)),
+        Err(error) => {
+            let own = rustix::process::geteuid().as_raw();
+            let owner = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| stat.st_uid);
+            Err(match owner {
+                Ok(owner) if error == Errno::ACCESS && owner != own => {
+                    SegmentError::Foreign { path: path.to_owned(), owner, own }
+                }
+                _ => SegmentError::system(path, "open it")(error.into()),
+            })
+        }
+    }
+}
+
+/// What is wrong with anything but a regular file.
+pub(super) fn not_regular(kind: FileType) -> Fault {
+    Fault::NotASegment(match kind {
+        FileType::Symlink => "it is a symbolic link".to_owned(),
+        FileType::Directory => "it is a directory".to_owned(),
+        FileType::Socket => "it is a socket or device".to_owned(),
+        other => format!("it is not a regular file ({other:?})"),
+    })
+}
+
 /// Refuses what is not a regular file of this user.
 pub(super) fn check_owner(file: &File, path: &Path) -> Result<(), SegmentError> {
     let stat = fstat(file).map_err(io::Error::from);
     let stat = stat.map_err(SegmentError::system(path, "inspect it"))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if kind != FileType::RegularFile {
-        let why = format!("it is not a regular file ({kind:?})");
-        return Err(SegmentError::invalid(path)(Fault::NotASegment(why)));
+        return Err(SegmentError::invalid(path)(not_regular(kind)));
     }
     let own = rustix::process::geteuid().as_raw();
     if stat.st_uid != own {
@@ -140,7 +149,7 @@ pub(super) fn check_owner(file: &File, path: &Path) -> Result<(), SegmentError> 
 }
 
 /// The first page, filled up with zeros, and how many bytes the file has.
-fn read_header(file: &File) -> io::Result<(Vec<u8>, u64)> {
+pub(super) fn read_header(file: &File) -> io::Result<(Vec<u8>, u64)> {
     let size = file.metadata()?.len();
     let len = usize::try_from(size).unwrap_or(PAGE).min(PAGE);
     let mut page = vec![0; PAGE];
@@ -152,15 +161,22 @@ fn read_header(file: &File) -> io::Result<(Vec<u8>, u64)> {
     Ok((page, size))
 }
 
+/// Refuses a file in which there is no room for a header.
+pub(super) fn check_length(size: u64) -> Result<(), Fault> {
+    if size >= PAGE as u64 {
+        return Ok(());
+    }
+    let why = format!("it has {size} bytes, the header of a segment alone has {PAGE}");
+    Err(Fault::NotASegment(why))
+}
+
 /// The validated header.
 pub(super) fn read_contents(file: &File, path: &Path) -> Result<Contents, SegmentError> {
     let header = read_header(file).map_err(SegmentError::system(path, "read its header"))?;
     let (page, size) = header;
-    if size < PAGE as u64 {
-        let why = format!("it has {size} bytes, the header of a segment alone has {PAGE}");
-        return Err(SegmentError::invalid(path)(Fault::NotASegment(why)));
-    }
-    Contents::decode(&page, size).map_err(SegmentError::invalid(path))
+    check_length(size)
+        .and_then(|()| Contents::decode(&page, size))
+        .map_err(SegmentError::invalid(path))
 }
 
 /// Refuses to treat a file as a segment, of whatever version, unless it says it is one.
@@ -239,28 +255,6 @@ pub(super) fn fill_holes(file: &File, path: &Path, total: u64) -> Result<(), Seg
         return Ok(());
     }
     file::preallocate(file, total).map_err(SegmentError::system(path, "fill its holes"))
-}
-
-/// "pid 4711 feed-handler, pid …": who is attached to the segment at `path`.
-pub(super) fn holders(files: &NamedFile) -> String {
-    let unknown = || "a process that is not attached to any channel".to_owned();
-    let Ok(Some(file)) = files.open() else { return unknown() };
-    let Ok(contents) = read_contents(&file, &files.path) else { return unknown() };
-    let mut found: Vec<String> = (0..contents.endpoint_count)
-        .filter(|&slot| lock::is_held(&file, endpoint_byte(slot)).unwrap_or(false))
-        .filter_map(|slot| {
-            let size = size_of::<EndpointSlot>();
-            let mut bytes = vec![0; size];
-            let offset = contents.endpoint_table + u64::from(slot) * size as u64;
-            file.read_exact_at(&mut bytes, offset).ok()?;
-            let program = bytes.get(offset_of!(EndpointSlot, program)..)?;
-            let program = program_text(program.get(..MAX_PROGRAM_BYTES)?);
-            let pid = Reader(&bytes).u32(offset_of!(EndpointSlot, pid));
-            Some(format!("pid {pid} {program}"))
-        })
-        .collect();
-    found.dedup();
-    if found.is_empty() { unknown() } else { found.join(", ") }
 }
 
 /// A program's name from its zero-padded bytes, without anything a terminal would act on.

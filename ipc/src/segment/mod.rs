@@ -8,6 +8,7 @@
 //! | [`layout`] | its bytes: header, channel entries, endpoint slots |
 //! | [`lifecycle`] | the protocol by which names come and go, in 40 lines |
 //! | [`kernel`] | that protocol's operations in the kernel; making and looking at files |
+//! | [`survey`] | an observer's look at segments, whatever state they are in |
 //! | [`error`] | what can go wrong, and what to do about it |
 //! | `codec` | header and channel table to bytes and back, validated |
 //!
@@ -33,12 +34,14 @@ pub mod layout;
 pub mod lifecycle;
 pub mod name;
 pub mod spec;
+pub mod survey;
 
 pub use codec::Birth;
 pub use error::{Fault, SegmentError};
 pub use lifecycle::Removal;
 pub use name::{Directory, NameError, SegmentName};
 pub use spec::{ChannelSpec, Discipline, SegmentSpec, SpecError};
+pub use survey::Survey;
 
 use crate::endpoint::Role;
 use crate::ring::geometry::Geometry;
@@ -314,16 +317,26 @@ impl Segment {
     /// Removes the segment called `name`, with whatever is in it, even if it was made by another
     /// version; `false` if there was none. Fails if a process uses it.
     pub fn remove(directory: &Directory, name: &SegmentName) -> Result<bool, SegmentError> {
+        Ok(Self::remove_if(directory, name, |_| true)? == Removal::Removed)
+    }
+
+    /// As [`remove`](Segment::remove), if `may_go` agrees: it is shown what is in the segment, while
+    /// nobody can open it. A segment whose removal was begun before goes without its being asked.
+    pub fn remove_if(
+        directory: &Directory,
+        name: &SegmentName,
+        may_go: impl FnOnce(&Survey) -> bool,
+    ) -> Result<Removal, SegmentError> {
         let path = name.path(directory);
         let files = NamedFile::new(path.clone(), PATIENCE);
         let removal = lifecycle::remove(&files, |file| {
             kernel::check_magic(file, &path)?;
-            Ok(true)
+            Ok(may_go(&Survey::of_file(file, &path)?))
         })?;
         if removal == Removal::InUse {
-            return Err(SegmentError::InUse { holders: kernel::holders(&files), path });
+            return Err(SegmentError::InUse { holders: survey::holders(&path), path });
         }
-        Ok(removal == Removal::Removed)
+        Ok(removal)
     }
 }
 

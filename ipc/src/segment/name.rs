@@ -10,6 +10,9 @@ pub const MAX_DOMAIN_CHARS: usize = 64;
 /// Longest channel name, in characters.
 pub const MAX_CHANNEL_CHARS: usize = 128;
 
+/// What the files' names begin with.
+const PREFIX: &str = "strait-";
+
 /// Where named segments are: a directory on a memory file system with unnamed files, such as tmpfs.
 ///
 /// `/dev/shm` by default. Processes meet only in the same directory.
@@ -146,7 +149,18 @@ impl SegmentName {
     /// The effective user id keeps users apart, and `+` occurs in neither name.
     pub fn path(&self, directory: &Directory) -> PathBuf {
         let user = rustix::process::geteuid().as_raw();
-        directory.path().join(format!("strait-{user}-{}+{}", self.domain, self.channel))
+        directory.path().join(format!("{PREFIX}{user}-{self}"))
+    }
+
+    /// The user id and the name that a file is called by; `None` if it is not called as segments are.
+    ///
+    /// The inverse of [`path`](Self::path), whoever's segment it is.
+    pub fn of_file(file_name: &str) -> Option<(u32, Self)> {
+        let (user, name) = file_name.strip_prefix(PREFIX)?.split_once('-')?;
+        let (domain, channel) = name.split_once('+')?;
+        // "+7" and "007" are numbers, too, but not what `path` writes.
+        let id: u32 = user.parse().ok().filter(|id: &u32| id.to_string() == user)?;
+        Some((id, Self::new(domain, channel).ok()?))
     }
 }
 
@@ -166,6 +180,37 @@ mod tests {
         let user = rustix::process::geteuid().as_raw();
         let expected = PathBuf::from(format!("/dev/shm/strait-{user}-prod+orders.eu-1_a"));
         assert_eq!(name.path(&Directory::default()), expected);
+    }
+
+    #[test]
+    fn a_file_tells_user_and_name() {
+        for (domain, channel) in [("prod", "orders.eu-1_a"), ("a-b.c", "-"), ("-", "x-1")] {
+            let name = SegmentName::new(domain, channel).unwrap();
+            let path = name.path(&Directory::default());
+            let user = rustix::process::geteuid().as_raw();
+            let file = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(SegmentName::of_file(file), Some((user, name)));
+        }
+        let (user, name) = SegmentName::of_file("strait-1001-prod+orders").unwrap();
+        assert_eq!((user, name.to_string().as_str()), (1001, "prod+orders"));
+        for other in [
+            "",
+            "strait-",
+            "strait-0",
+            "strait-0-prod",
+            "strait-0-+orders",
+            "strait-0-prod+",
+            "strait-0-prod+a+b",
+            "strait-0-.prod+a",
+            "strait-+0-prod+a",
+            "strait-00-prod+a",
+            "strait--1-prod+a",
+            "strait-4294967296-prod+a",
+            "Strait-0-prod+a",
+            "strait-0-prod+a b",
+        ] {
+            assert_eq!(SegmentName::of_file(other), None, "{other}");
+        }
     }
 
     #[test]

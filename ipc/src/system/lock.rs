@@ -78,8 +78,19 @@ fn set(fd: BorrowedFd<'_>, command: libc::c_int, lock: &libc::flock) -> io::Resu
 /// Whether another description holds the byte exclusively. About 1 µs.
 pub fn is_held(probe: impl AsFd, byte: u64) -> io::Result<bool> {
     // "Could a shared lock be placed?" is prevented by exclusive locks only.
-    let mut lock = request(byte, libc::F_RDLCK)?;
-    let fd = probe.as_fd().as_raw_fd();
+    is_prevented(probe.as_fd(), byte, libc::F_RDLCK)
+}
+
+/// Whether another description holds the byte in whatever mode. The probe need not be open for
+/// writing: nothing is locked.
+pub fn is_taken(probe: impl AsFd, byte: u64) -> io::Result<bool> {
+    is_prevented(probe.as_fd(), byte, libc::F_WRLCK)
+}
+
+/// Whether others' locks would keep this description from taking one of this kind.
+fn is_prevented(probe: BorrowedFd<'_>, byte: u64, kind: libc::c_int) -> io::Result<bool> {
+    let mut lock = request(byte, kind)?;
+    let fd = probe.as_raw_fd();
     // SAFETY: `fd` is open for the length of the call, and F_OFD_GETLK reads and writes a `flock`.
     let result = unsafe { libc::fcntl(fd, libc::F_OFD_GETLK, &raw mut lock) };
     if result == 0 {
@@ -117,8 +128,10 @@ mod tests {
         assert!(try_lock(&one, 7, Mode::Shared).unwrap());
         assert!(try_lock(&two, 7, Mode::Shared).unwrap());
         assert!(!is_held(&two, 7).unwrap());
+        assert!(is_taken(&two, 7).unwrap());
         assert!(!try_lock(&two, 7, Mode::Exclusive).unwrap());
         drop(one);
+        assert!(!is_taken(&two, 7).unwrap());
         assert!(try_lock(&two, 7, Mode::Exclusive).unwrap());
     }
 

@@ -1,0 +1,157 @@
+//! What has gone through a ring, and what is in it, read from its file.
+
+use super::read_array;
+use crate::ring::layout::{ConsumerLines, ProducerLines};
+use crate::ring::spsc::{Corrupt, ahead};
+use crate::segment::codec::{Channel, Reader};
+use std::fs::File;
+use std::io;
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
+
+/// What has gone through a ring, and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Messages that were sent and not read; or which word makes no sense, and so keeps that from
+    /// being known.
+    pub unread: Result<u64, Corrupt>,
+    /// Messages that were read, since the segment was made.
+    pub consumed: u64,
+    /// Messages dropped because the ring was full.
+    pub dropped: u64,
+    /// How many producers have owned the ring, a present one included.
+    pub producers: u64,
+    /// How many consumers have owned the ring, a present one included.
+    pub consumers: u64,
+}
+
+/// Looks at a ring in motion. The last one counts.
+const ATTEMPTS: u32 = 4;
+
+/// Bytes of cells that are read at once.
+const CHUNK: u64 = 64 << 10;
+
+impl Flow {
+    /// Looks at a channel of a validated segment.
+    pub(super) fn read(file: &File, channel: &Channel) -> io::Result<Self> {
+        let ring = Ring { file, channel };
+        let mut words = ring.words()?;
+        let mut attempts = 0;
+        let unread = loop {
+            let unread = ring.unread(&words)?;
+            let after = ring.words()?;
+            // Between two looks at words that stay: exact, and if they contradict each other, then
+            // not because they stem from different moments.
+            if after == words {
+                break unread;
+            }
+            attempts += 1;
+            if attempts == ATTEMPTS {
+                break Ok(unread.unwrap_or_else(|_| words.about_unread(channel)));
+            }
+            words = after;
+        };
+        let Words { cursor, dropped, producers, consumers, .. } = words;
+        Ok(Self { unread, consumed: cursor, dropped, producers, consumers })
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Words {
+    hint: u64,
+    dropped: u64,
+    producers: u64,
+    consumed: u64,
+    cursor: u64,
+    consumers: u64,
+}
+
+impl Words {
+    /// At least so many messages were unread a moment ago.
+    fn about_unread(&self, channel: &Channel) -> u64 {
+        distance(self.hint, self.cursor).min(channel.geometry.capacity())
+    }
+}
+
+/// How far `position` is ahead of `of`, 0 if behind.
+fn distance(position: u64, of: u64) -> u64 {
+    u64::try_from(ahead(position, of)).unwrap_or(0)
+}
+
+struct Ring<'a> {
+    file: &'a File,
+    channel: &'a Channel,
+}
+
+impl Ring<'_> {
+    fn words(&self) -> io::Result<Words> {
+        // The producer's first: of a ring in motion, the hint is not ahead of what there is room for.
+        let producer: [u8; size_of::<ProducerLines>()] =
+            read_array(self.file, Some(self.channel.producer_offset))?;
+        let consumer: [u8; size_of::<ConsumerLines>()] =
+            read_array(self.file, Some(self.channel.consumer_offset))?;
+        let (producer, consumer) = (Reader(&producer), Reader(&consumer));
+        Ok(Words {
+            hint: producer.u64(offset_of!(ProducerLines, published)),
+            dropped: producer.u64(offset_of!(ProducerLines, dropped)),
+            producers: producer.u64(offset_of!(ProducerLines, incarnation)),
+            consumed: consumer.u64(offset_of!(ConsumerLines, consumed)),
+            cursor: consumer.u64(offset_of!(ConsumerLines, cursor)),
+            consumers: consumer.u64(offset_of!(ConsumerLines, incarnation)),
+        })
+    }
+
+    /// Messages between the cursor and the first position that is not published: the one that a
+    /// producer taking over would begin at, found as it would find it.
+    fn unread(&self, words: &Words) -> io::Result<Result<u64, Corrupt>> {
+        let &Words { hint, consumed, cursor, .. } = words;
+        let capacity = self.channel.geometry.capacity();
+        let corrupt = |word, found, position| Ok(Err(Corrupt { word, found, position }));
+        if cursor.wrapping_sub(consumed) > capacity {
+            return corrupt("cursor", cursor, consumed);
+        }
+        let end = consumed.wrapping_add(capacity);
+        if ahead(hint, end) > 0 {
+            return corrupt("published", hint, consumed);
+        }
+        // What a consumer would refuse.
+        let (mut next, mut states) = (cursor, Vec::new());
+        self.states(cursor, 1, &mut states)?;
+        if states.iter().any(|&state| state != 0 && ahead(state, cursor.wrapping_add(1)) > 0) {
+            return corrupt("state", states[0], cursor);
+        }
+        if ahead(hint, cursor) > 0 {
+            next = hint;
+        }
+        // A dead batch may have left cells behind the first one missing: they were not published.
+        while ahead(end, next) > 0 {
+            self.states(next, distance(end, next), &mut states)?;
+            for &state in &states {
+                if state == 0 || ahead(state, next.wrapping_add(1)) < 0 {
+                    return Ok(Ok(distance(next, cursor)));
+                }
+                next = next.wrapping_add(1);
+            }
+        }
+        Ok(Ok(distance(next, cursor)))
+    }
+
+    /// The states of the cells from `position` on: at least one, at most `wanted`, as many as lie in
+    /// one piece that is worth reading at once.
+    fn states(&self, position: u64, wanted: u64, states: &mut Vec<u64>) -> io::Result<()> {
+        let (capacity, stride) =
+            (self.channel.geometry.capacity(), self.channel.geometry.cell().stride());
+        let index = position & (capacity - 1);
+        let count = wanted.min(capacity - index).min((CHUNK / stride as u64).max(1));
+        let first = self.channel.producer_offset
+            + size_of::<ProducerLines>() as u64
+            + index * stride as u64;
+        // At most CHUNK, or one state.
+        let cells = usize::try_from(count - 1).unwrap_or(0);
+        let mut bytes = vec![0; cells * stride + size_of::<u64>()];
+        self.file.read_exact_at(&mut bytes, first)?;
+        states.clear();
+        states.extend((0..=cells).map(|cell| Reader(&bytes).u64(cell * stride)));
+        Ok(())
+    }
+}

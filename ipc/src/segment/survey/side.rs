@@ -1,0 +1,81 @@
+//! A side of a channel, seen from outside.
+
+use super::read_array;
+use crate::endpoint::{Condition, Holder, Role};
+use crate::segment::codec::Reader;
+use crate::segment::layout::{EndpointSlot, endpoint_byte};
+use crate::system::{lock, process};
+use std::fs::File;
+use std::io;
+use std::mem::offset_of;
+use strait_pools::environment::Peer;
+use strait_pools::sync::Ordering::Relaxed;
+
+/// Who has a side of a channel, or had it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Which side.
+    pub role: Role,
+    /// How its holder is doing.
+    pub condition: Condition,
+    /// Its holder, or the last one. All zero before the first.
+    pub holder: Holder,
+}
+
+/// Looks at a slot that changes between them. A damaged slot must not keep the observer.
+const ATTEMPTS: u32 = 16;
+
+impl Side {
+    /// Looks at endpoint `slot` of the table that begins at `table`; `None` if it cannot be read.
+    pub(super) fn read(file: &File, table: u64, slot: u32, role: Role) -> Option<Self> {
+        let offset = table.checked_add(u64::from(slot) * size_of::<EndpointSlot>() as u64);
+        let mut entry = copy(file, offset).ok()?;
+        let mut held = true;
+        for _ in 0..ATTEMPTS {
+            // Between two looks at a state that stays: what is true of the lock is so of this holder.
+            // When in doubt it lives.
+            held = lock::is_held(file, endpoint_byte(slot)).unwrap_or(true);
+            let before = entry.state();
+            entry = copy(file, offset).ok()?;
+            if entry.state() == before {
+                break;
+            }
+        }
+        let state = entry.state();
+        let holder = entry.holder(state).unwrap_or_default();
+        let condition = match state.standing() {
+            Peer::Absent => Condition::Absent,
+            Peer::Closed => Condition::Closed,
+            Peer::Died => Condition::Died,
+            // Nobody has noticed its death, and an observer does not say so to others.
+            Peer::Alive if !held => Condition::Died,
+            Peer::Alive if process::is_paused(holder.pid) => Condition::Paused,
+            Peer::Alive => Condition::Alive,
+        };
+        Some(Self { role, condition, holder })
+    }
+
+    /// "pid 4711 feed-handler": its holder, if there has been one.
+    pub fn who(&self) -> Option<String> {
+        let paused = if self.condition == Condition::Paused { " (paused)" } else { "" };
+        let Holder { pid, program, .. } = &self.holder;
+        (self.condition != Condition::Absent).then(|| format!("pid {pid} {program}{paused}"))
+    }
+}
+
+/// A private copy of a slot's entry.
+fn copy(file: &File, offset: Option<u64>) -> io::Result<EndpointSlot> {
+    let bytes: [u8; size_of::<EndpointSlot>()] = read_array(file, offset)?;
+    let words = Reader(&bytes);
+    let entry = EndpointSlot::default();
+    entry.state.store(words.u64(offset_of!(EndpointSlot, state)), Relaxed);
+    entry.role.store(words.u32(offset_of!(EndpointSlot, role)), Relaxed);
+    entry.pid.store(words.u32(offset_of!(EndpointSlot, pid)), Relaxed);
+    let attached = words.u64(offset_of!(EndpointSlot, attached_unix_ns));
+    entry.attached_unix_ns.store(attached, Relaxed);
+    entry.ended_unix_ns.store(words.u64(offset_of!(EndpointSlot, ended_unix_ns)), Relaxed);
+    for (index, word) in entry.program.iter().enumerate() {
+        word.store(words.u64(offset_of!(EndpointSlot, program) + 8 * index), Relaxed);
+    }
+    Ok(entry)
+}

@@ -1,0 +1,136 @@
+//! What was found, for programs. Times are nanoseconds since 1970-01-01 00:00 UTC; what is not known
+//! is null.
+
+use super::words;
+use anyhow::Result;
+use serde::Serialize;
+use strait_ipc::endpoint::{Condition, Role};
+use strait_ipc::message::type_name;
+use strait_ipc::ring::geometry::CellFormat;
+use strait_ipc::segment::Survey;
+use strait_ipc::segment::survey::{ChannelSurvey, Flow, Side};
+
+/// Prints one object.
+pub(super) fn print(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Segment {
+    path: String,
+    domain: Option<String>,
+    channel: Option<String>,
+    /// The user id in the file's name.
+    user: Option<u32>,
+    /// The file's owner.
+    owner: u32,
+    bytes: u64,
+    allocated_bytes: u64,
+    usage: &'static str,
+    layout_version: Option<u32>,
+    state: Option<String>,
+    instance: Option<String>,
+    created_unix_ns: Option<u64>,
+    creator_pid: Option<u32>,
+    creator_uid: Option<u32>,
+    channels: Vec<Channel>,
+    troubles: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Channel {
+    label: String,
+    discipline: &'static str,
+    #[serde(rename = "type")]
+    type_name: String,
+    schema: String,
+    fingerprint: String,
+    capacity: u64,
+    cell_format: &'static str,
+    cell_bytes: usize,
+    unread: Option<u64>,
+    consumed: Option<u64>,
+    dropped: Option<u64>,
+    /// How many have been sender, or receiver.
+    senders: Option<u64>,
+    receivers: Option<u64>,
+    damage: Option<String>,
+    sender: Option<End>,
+    receiver: Option<End>,
+}
+
+#[derive(Debug, Serialize)]
+struct End {
+    condition: &'static str,
+    pid: Option<u32>,
+    program: Option<String>,
+    since_unix_ns: Option<u64>,
+    ended_unix_ns: Option<u64>,
+    epoch: u64,
+}
+
+impl From<&Survey> for Segment {
+    fn from(survey: &Survey) -> Self {
+        let name = survey.name.as_ref();
+        let header = survey.header.as_ref();
+        let birth = header.map(|header| header.birth);
+        Self {
+            path: survey.path.display().to_string(),
+            domain: name.map(|(_, name)| name.domain().to_owned()),
+            channel: name.map(|(_, name)| name.channel().to_owned()),
+            user: name.map(|&(user, _)| user),
+            owner: survey.owner,
+            bytes: survey.bytes,
+            allocated_bytes: survey.allocated,
+            usage: words::usage(survey.usage),
+            layout_version: header.map(|header| header.layout_version),
+            state: header.map(|header| words::state(header.state)),
+            instance: birth.map(|birth| format!("{:032x}", birth.instance)),
+            created_unix_ns: birth.map(|birth| birth.unix_ns),
+            creator_pid: birth.map(|birth| birth.pid),
+            creator_uid: birth.map(|birth| birth.uid),
+            channels: survey.channels.iter().map(Channel::from).collect(),
+            troubles: survey.troubles.iter().map(|t| words::trouble(survey, t)).collect(),
+        }
+    }
+}
+
+impl From<&ChannelSurvey> for Channel {
+    fn from(channel: &ChannelSurvey) -> Self {
+        let cell = channel.geometry.cell();
+        let flow = |number: fn(&Flow) -> u64| channel.flow.as_ref().map(number);
+        Self {
+            label: channel.label.clone(),
+            discipline: words::discipline(channel.discipline),
+            type_name: type_name(&channel.schema).to_owned(),
+            schema: channel.schema.clone(),
+            fingerprint: format!("{:032x}", channel.fingerprint),
+            capacity: channel.geometry.capacity(),
+            cell_format: if cell == CellFormat::Dense { "dense" } else { "wide" },
+            cell_bytes: cell.stride(),
+            unread: channel.unread(),
+            consumed: flow(|flow| flow.consumed),
+            dropped: flow(|flow| flow.dropped),
+            senders: flow(|flow| flow.producers),
+            receivers: flow(|flow| flow.consumers),
+            damage: words::contradiction(channel),
+            sender: channel.side(Role::Producer).map(End::from),
+            receiver: channel.side(Role::Consumer).map(End::from),
+        }
+    }
+}
+
+impl From<&Side> for End {
+    fn from(side: &Side) -> Self {
+        let holder = (side.condition != Condition::Absent).then_some(&side.holder);
+        Self {
+            condition: words::condition(side.condition),
+            pid: holder.map(|holder| holder.pid),
+            program: holder.map(|holder| holder.program.clone()),
+            since_unix_ns: holder.map(|holder| holder.since_unix_ns),
+            ended_unix_ns: holder.and_then(|holder| holder.ended_unix_ns),
+            epoch: side.holder.epoch,
+        }
+    }
+}
