@@ -1,19 +1,23 @@
 //! Models of how a segment's name comes and goes, on the source that ships.
 //!
 //! The kernel is modelled as one mutex: each file operation is one indivisible step. An actor may
-//! die right after any of its steps, which closes its files and so releases its locks. Checked in
-//! every interleaving: whoever uses a segment holds the one the name leads to, not retired, until it
+//! die right after any of its steps, or at a mark, which closes its files and so releases its locks.
+//! Checked in every interleaving: whoever uses a segment holds the one the name leads to, not retired, until it
 //! lets go; two users at a time hold the same; and afterwards the name can be opened again.
 //!
 //! That these checks can fail is itself checked, by kernels that break one promise each.
 
 #![cfg(loom)]
 
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use strait_ipc::segment::lifecycle::{self, Files, Removal};
+use strait_loom_tests::deaths::marks_of;
+use strait_pools::marks::{Mark, model::die_at};
 
 /// More steps than an actor takes that opens or creates, and removes, when nobody is in its way.
 /// (To finish another's removal first takes it 8 more.)
@@ -38,8 +42,15 @@ enum Broken {
 #[derive(Debug, Default)]
 struct Inode {
     retired: bool,
-    shared: usize,
-    exclusive: bool,
+    /// Who has it locked, by number.
+    shared: Vec<usize>,
+    exclusive: Option<usize>,
+}
+
+impl Inode {
+    fn locked(&self) -> bool {
+        !self.shared.is_empty() || self.exclusive.is_some()
+    }
 }
 
 /// What the kernel knows.
@@ -62,13 +73,16 @@ impl Disk {
         let good = |&inode: &usize| self.name == Some(inode) && !self.inodes[inode].retired;
         self.wrong |= !self.used.iter().all(good);
     }
-}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lock {
-    None,
-    Shared,
-    Exclusive,
+    /// Releases the lock that an actor has on an inode: it has one description of it at a time.
+    fn unlock(&mut self, inode: usize, actor: usize) {
+        let Inode { shared, exclusive, .. } = &mut self.inodes[inode];
+        if shared.contains(&actor) || *exclusive == Some(actor) {
+            shared.retain(|&other| other != actor);
+            *exclusive = exclusive.filter(|&other| other != actor);
+            self.changes.push(Some(actor));
+        }
+    }
 }
 
 /// The disk, and a bell that rings at each change.
@@ -83,20 +97,15 @@ struct File {
     kernel: Arc<Kernel>,
     owner: usize,
     inode: usize,
-    lock: Cell<Lock>,
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        let mut disk = self.kernel.disk.lock().unwrap();
-        let inode = &mut disk.inodes[self.inode];
-        match self.lock.get() {
-            Lock::None => return,
-            Lock::Shared => inode.shared -= 1,
-            Lock::Exclusive => inode.exclusive = false,
+        // In one that dies at a mark, no destructor runs: see `Actor::live`.
+        if !std::thread::panicking() {
+            self.kernel.disk.lock().unwrap().unlock(self.inode, self.owner);
+            self.kernel.changed.notify_all();
         }
-        disk.changes.push(Some(self.owner));
-        self.kernel.changed.notify_all();
     }
 }
 
@@ -108,15 +117,17 @@ struct Actor {
     kernel: Arc<Kernel>,
     number: usize,
     broken: Broken,
+    life: Life,
     steps_left: Cell<usize>,
     /// How many changes there had been when the present attempt began.
     seen: Cell<usize>,
 }
 
 impl Actor {
-    fn new(kernel: &Arc<Kernel>, number: usize, broken: Broken, steps: usize) -> Self {
+    fn new(kernel: &Arc<Kernel>, number: usize, broken: Broken, life: Life) -> Self {
         let kernel = Arc::clone(kernel);
-        Self { kernel, number, broken, steps_left: Cell::new(steps), seen: Cell::new(0) }
+        let steps = if let Life::Steps(steps) = life { steps } else { usize::MAX };
+        Self { kernel, number, broken, life, steps_left: Cell::new(steps), seen: Cell::new(0) }
     }
 
     /// One indivisible step; the actor may die right after it.
@@ -134,8 +145,7 @@ impl Actor {
     }
 
     fn description(&self, inode: usize) -> File {
-        let (kernel, owner) = (Arc::clone(&self.kernel), self.number);
-        File { kernel, owner, inode, lock: Cell::new(Lock::None) }
+        File { kernel: Arc::clone(&self.kernel), owner: self.number, inode }
     }
 
     fn create(&self) -> Result<File, Died> {
@@ -146,8 +156,20 @@ impl Actor {
         Ok(self.description(inode))
     }
 
-    /// Opens or creates, uses, lets go, and removes if nobody else uses it.
+    /// Lives until it is done, or dies.
     fn live(&self) -> Result<Removal, Died> {
+        let Life::Until(mark) = self.life else { return self.use_and_remove() };
+        die_at(mark, 0, || self.use_and_remove()).unwrap_or_else(|| {
+            DEATHS[mark as usize].fetch_add(1, Relaxed);
+            let mut disk = self.kernel.disk.lock().unwrap();
+            (0..disk.inodes.len()).for_each(|inode| disk.unlock(inode, self.number));
+            self.kernel.changed.notify_all();
+            Err(Died)
+        })
+    }
+
+    /// Opens or creates, uses, lets go, and removes if nobody else uses it.
+    fn use_and_remove(&self) -> Result<Removal, Died> {
         let file = lifecycle::open_or_create(self, || self.create())?;
         {
             let mut disk = self.kernel.disk.lock().unwrap();
@@ -195,10 +217,9 @@ impl Files for Actor {
     fn lock_shared(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| {
             let inode = &mut disk.inodes[file.inode];
-            let free = !inode.exclusive || self.broken == Broken::Shared;
+            let free = inode.exclusive.is_none() || self.broken == Broken::Shared;
             if free {
-                inode.shared += 1;
-                file.lock.set(Lock::Shared);
+                inode.shared.push(self.number);
             }
             free
         })
@@ -207,11 +228,10 @@ impl Files for Actor {
     fn lock_exclusive(&self, file: &File) -> Result<bool, Died> {
         self.step(|disk| {
             let inode = &mut disk.inodes[file.inode];
-            let unused = inode.shared == 0 || self.broken == Broken::Exclusive;
-            let free = unused && !inode.exclusive;
+            let unused = inode.shared.is_empty() || self.broken == Broken::Exclusive;
+            let free = unused && inode.exclusive.is_none();
             if free {
-                inode.exclusive = true;
-                file.lock.set(Lock::Exclusive);
+                inode.exclusive = Some(self.number);
             }
             free
         })
@@ -250,15 +270,24 @@ enum Start {
 
 const STARTS: [Start; 3] = [Start::Nothing, Start::Segment, Start::Retired];
 
-/// An actor that does not die.
-const IMMORTAL: usize = usize::MAX;
+/// How long an actor lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Until it is done.
+    Full,
+    /// For so many steps.
+    Steps(usize),
+    /// Until it passes a mark.
+    Until(Mark),
+}
 
-/// Each actor lives for its number of steps; then the name must be as good as new.
-fn explore(start: Start, actors: &'static [usize], broken: Broken) {
-    let mut builder = loom::model::Builder::new();
+/// How many died at each mark, by its number.
+static DEATHS: [AtomicUsize; 80] = [const { AtomicUsize::new(0) }; 80];
+
+/// Each actor lives its life; then the name must be as good as new.
+fn explore(start: Start, actors: &'static [Life], broken: Broken) {
     let most = if actors.len() > 2 { 2 } else { 3 };
-    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(most).min(most));
-    builder.check(move || {
+    strait_loom_tests::explore(most, move || {
         let mut disk = Disk::default();
         if !matches!(start, Start::Nothing) {
             let retired = matches!(start, Start::Retired);
@@ -268,20 +297,20 @@ fn explore(start: Start, actors: &'static [usize], broken: Broken) {
         let kernel = Arc::new(Kernel { disk: Mutex::new(disk), changed: Condvar::new() });
         let threads: Vec<_> = (0..)
             .zip(actors)
-            .map(|(number, &steps)| {
-                let actor = Actor::new(&kernel, number, broken, steps);
-                thread::spawn(move || (steps, actor.live()))
+            .map(|(number, &life)| {
+                let actor = Actor::new(&kernel, number, broken, life);
+                thread::spawn(move || (life, actor.live()))
             })
             .collect();
-        let last = Actor::new(&kernel, threads.len(), broken, IMMORTAL);
+        let last = Actor::new(&kernel, threads.len(), broken, Life::Full);
         for thread in threads {
-            let (steps, result) = thread.join().unwrap();
-            assert!(result.is_ok() || steps != IMMORTAL, "an actor failed that did not die");
+            let (life, result) = thread.join().unwrap();
+            assert!(result.is_ok() || life != Life::Full, "an actor failed that did not die");
         }
         {
             let disk = kernel.disk.lock().unwrap();
             assert!(!disk.wrong, "somebody used a segment that was not the one");
-            assert!(disk.inodes.iter().all(|inode| inode.shared == 0 && !inode.exclusive));
+            assert!(!disk.inodes.iter().any(Inode::locked));
         }
         assert_eq!(last.live().unwrap(), Removal::Removed);
         assert_eq!(kernel.disk.lock().unwrap().name, None);
@@ -291,14 +320,14 @@ fn explore(start: Start, actors: &'static [usize], broken: Broken) {
 /// Explores an actor that dies at each of its steps in turn, beside one that does not.
 fn explore_deaths(start: Start, broken: Broken) {
     for steps in 1..STEPS + 8 {
-        explore(start, Vec::leak(vec![steps, IMMORTAL]), broken);
+        explore(start, Vec::leak(vec![Life::Steps(steps), Life::Full]), broken);
     }
 }
 
 #[test]
 fn two_come_and_go() {
     for start in STARTS {
-        explore(start, &[IMMORTAL, IMMORTAL], Broken::Nothing);
+        explore(start, &[Life::Full, Life::Full], Broken::Nothing);
     }
 }
 
@@ -307,7 +336,7 @@ fn three_come_and_go() {
     // A retired one is left out: two who wait for the third to let go of it wake each other, and
     // loom, which need not be fair, lets them do so for ever.
     for start in [Start::Nothing, Start::Segment] {
-        explore(start, &[IMMORTAL, IMMORTAL, IMMORTAL], Broken::Nothing);
+        explore(start, &[Life::Full, Life::Full, Life::Full], Broken::Nothing);
     }
 }
 
@@ -319,11 +348,25 @@ fn one_dies_at_each_step() {
 }
 
 #[test]
+fn one_dies_at_each_mark() {
+    for &mark in marks_of("lifecycle::one_dies_at_each_mark") {
+        for start in STARTS {
+            explore(start, Vec::leak(vec![Life::Until(mark), Life::Full]), Broken::Nothing);
+        }
+        assert!(DEATHS[mark as usize].load(Relaxed) > 0, "nobody ever passed {mark:?}");
+    }
+}
+
+#[test]
 fn two_die_at_each_step() {
     for start in STARTS {
         for first in 1..STEPS {
             for second in first..STEPS {
-                explore(start, Vec::leak(vec![first, second]), Broken::Nothing);
+                explore(
+                    start,
+                    Vec::leak(vec![Life::Steps(first), Life::Steps(second)]),
+                    Broken::Nothing,
+                );
             }
         }
     }
@@ -338,7 +381,7 @@ fn broken_kernels_are_noticed() {
     for broken in [Broken::Linked, Broken::Link, Broken::Exclusive, Broken::Shared] {
         fails(broken, &|| {
             for start in STARTS {
-                explore(start, &[IMMORTAL, IMMORTAL], broken);
+                explore(start, &[Life::Full, Life::Full], broken);
             }
         });
     }

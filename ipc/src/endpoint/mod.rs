@@ -23,6 +23,7 @@
 //! | `endpoint.attach`, ACTIVE | `endpoint.state` | the entry: pid, program, time |
 //! | `endpoint.close`, CLOSED | `endpoint.state` | everything the side did before it left |
 //! | `endpoint.bury`, DEAD | `endpoint.state` | everything the dead side did, and when that was noticed |
+//! | `endpoint.closing`, `endpoint.dated`, the moment of an end | `endpoint.ended` | that the state is no earlier holder's |
 //! | `endpoint.rewrite`, fence behind ATTACHING | `endpoint.reread`, fence | that what was read of an entry may be another's |
 //!
 //! **What happens when a process dies here.** The lock goes; the slot stays ATTACHING or ACTIVE. Who

@@ -91,16 +91,8 @@ impl Liveness for PeerView {
         if self.segment.guard().forked() {
             return Peer::Absent;
         }
-        // Loaded before the lock is looked at: the state of the very holder whose lock is gone.
-        let seen = self.entry.state();
-        if seen.standing() != Peer::Alive {
-            return seen.standing();
-        }
         // When in doubt it lives: nobody is robbed because a query failed.
-        if lock::is_held(self.segment.probe(), endpoint_byte(self.slot)).unwrap_or(true) {
-            return Peer::Alive;
-        }
-        // Unless it had just closed, or another has attached meanwhile.
-        self.entry.bury(seen).standing()
+        let lock = || lock::is_held(self.segment.probe(), endpoint_byte(self.slot));
+        self.entry.probe(|| lock().unwrap_or(true)).standing()
     }
 }

@@ -103,12 +103,26 @@ impl EndpointSlot {
     /// Says that the side was left in good order. The lock is still held.
     pub fn close(&self) {
         let epoch = State(self.state.load(Relaxed)).epoch();
-        self.ended_unix_ns.store(self.moment_after(), Relaxed);
+        let moment = moment_of_end(epoch, self.ended_unix_ns.load(Relaxed));
+        // Whoever loads the moment sees whose it is (`endpoint.ended`).
+        self.ended_unix_ns.store(moment, Release.at("endpoint.closing"));
         pass(Mark::EndpointClosing);
         // Whoever sees CLOSED sees all that this side did (`endpoint.state`).
         let closed = State::new(epoch, ENDPOINT_CLOSED);
         self.state.store(closed.0, Release.at("endpoint.close"));
         pass(Mark::EndpointClosed);
+    }
+
+    /// How the holder is: asks `held` whether the side is locked if memory says that it is alive, and
+    /// buries one that is not.
+    pub fn probe(&self, held: impl FnOnce() -> bool) -> State {
+        // Loaded before the lock is looked at: the state of the very holder whose lock is gone.
+        let seen = self.state();
+        if seen.standing() != Peer::Alive || held() {
+            return seen;
+        }
+        // Unless it had just closed, or another has attached meanwhile.
+        self.bury(seen)
     }
 
     /// Notes that the holder died that had left the side in state `found`; returns the state after.
@@ -117,15 +131,20 @@ impl EndpointSlot {
     /// the side has changed hands since, nothing happens.
     pub fn bury(&self, found: State) -> State {
         pass(Mark::BurialBegun);
-        let ended = self.ended_unix_ns.load(Relaxed);
-        // The moment changes before the state does, so while the state is `found`, `ended` is the
-        // moment before this death, or the moment of it that another has noted.
+        // Pairs with `endpoint.dated` and `endpoint.closing`: after the moment of a later holder's
+        // end, a later state is loaded. So while that is `found`, `ended` is the moment of this end,
+        // or of the one before.
+        let ended = self.ended_unix_ns.load(Acquire.at("endpoint.ended"));
         let now = self.state();
         if now != found {
             return now;
         }
-        let moment = process::unix_nanoseconds().max(ended.wrapping_add(1));
-        let _ = self.ended_unix_ns.compare_exchange(ended, moment, Relaxed, Relaxed);
+        if !is_of(ended, found.epoch()) {
+            let moment = moment_of_end(found.epoch(), ended);
+            // Whoever loads it sees whose it is (`endpoint.ended`).
+            let (success, failure) = (Release.at("endpoint.dated"), Relaxed);
+            let _ = self.ended_unix_ns.compare_exchange(ended, moment, success, failure);
+        }
         pass(Mark::BurialDated);
         let dead = State::new(found.epoch(), ENDPOINT_DEAD);
         // Whoever sees DEAD sees all that the dead one did, as the burier does, who saw its lock
@@ -134,11 +153,6 @@ impl EndpointSlot {
         let buried = self.state.compare_exchange(found.0, dead.0, success, failure);
         pass(Mark::BurialDone);
         if buried.is_ok() { dead } else { self.state() }
-    }
-
-    /// A moment later than any noted here, in nanoseconds since 1970: now, unless clocks were set.
-    fn moment_after(&self) -> u64 {
-        process::unix_nanoseconds().max(self.ended_unix_ns.load(Relaxed).wrapping_add(1))
     }
 
     /// What memory says about the holder. One whose death nobody has noticed looks alive.
@@ -171,7 +185,8 @@ impl EndpointSlot {
             ended_unix_ns: ended.then(|| self.ended_unix_ns.load(Relaxed)),
             epoch: state.epoch(),
         };
-        // Pairs with `endpoint.rewrite`: who has read a word of the next entry sees a later state.
+        // Pairs with `endpoint.rewrite`, and with `endpoint.dated` and `endpoint.closing`: who has
+        // read a word of the next entry, or the moment of its end, sees a later state.
         fence(Acquire, "endpoint.reread");
         (self.state.load(Relaxed) == state.0).then_some(holder)
     }
@@ -182,6 +197,21 @@ impl EndpointSlot {
         // ring, and the moment.
         State(self.state.load(Acquire.at("endpoint.state")))
     }
+}
+
+/// The moment at which the holder of this epoch ended, in nanoseconds since 1970: now, but after
+/// `before`, the moment of the end before, if clocks were set.
+///
+/// Its lowest bit is the epoch's. So one moment is noted of each end: who finds one knows which of
+/// the two it is of.
+fn moment_of_end(epoch: u64, before: u64) -> u64 {
+    let moment = process::unix_nanoseconds().max(before.wrapping_add(1));
+    moment.wrapping_add(u64::from(!is_of(moment, epoch)))
+}
+
+/// Whether `moment` is of the end of this epoch, and not of the one before.
+fn is_of(moment: u64, epoch: u64) -> bool {
+    (moment ^ epoch) & 1 == 0
 }
 
 /// As many whole characters of `text` as fit in `bytes` bytes.

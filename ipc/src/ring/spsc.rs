@@ -453,7 +453,7 @@ impl<P: Placement> Consumer<P> {
     }
 
     /// Which producer published the message at `position`, which is ready: how many had owned the
-    /// ring, that one included. `None` if it was not the latest.
+    /// ring, that one included. `None` if it was not the latest, or a takeover is under way.
     pub fn by_latest(&self, position: u64) -> Option<u64> {
         // What is published at or behind a producer's beginning is its own or its successors', and
         // whoever published this counted itself before. So there is no successor, if that is so.

@@ -147,7 +147,8 @@ pub struct EndpointSlot {
     pub pid: AtomicU32,
     /// When it attached, in nanoseconds since 1970.
     pub attached_unix_ns: AtomicU64,
-    /// When the last one to leave closed, or was noticed to be dead; in nanoseconds since 1970.
+    /// When the last one to leave closed, or was noticed to be dead; in nanoseconds since 1970. The
+    /// lowest bit is that of its epoch.
     pub ended_unix_ns: AtomicU64,
     /// Its program's name, UTF-8, padded with zeros.
     pub program: [AtomicU64; MAX_PROGRAM_BYTES / 8],

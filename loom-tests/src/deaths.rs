@@ -1,0 +1,44 @@
+//! Which model shows what a death at which mark leaves.
+
+use strait_pools::marks::Mark::{self, *};
+
+/// The models in which somebody dies, and the marks at which that happens, each in turn. A model
+/// asks for its marks ([`marks_of`]), and fails if nobody passes one.
+pub const MODELS: &[(&str, &[Mark])] = &[
+    (
+        "succession::senders_die",
+        &[ProducerClaimed, ProducerWritten, ProducerPublished, ProducerInBatch],
+    ),
+    (
+        "succession::senders_die_taking_over",
+        &[TakeoverFound, TakeoverErased, TakeoverBegan, TakeoverDone],
+    ),
+    ("succession::receivers_die", &[ConsumerInHand, ConsumerMoved, ConsumerTold]),
+    ("succession::receivers_die_taking_over", &[SuccessionNoted, SuccessionDone]),
+    (
+        "burial::holders_die",
+        &[EndpointLocked, EndpointSigning, EndpointSigned, EndpointClosing, EndpointClosed],
+    ),
+    ("burial::buriers_die", &[BurialBegun, BurialDated, BurialDone]),
+    (
+        "lifecycle::one_dies_at_each_mark",
+        &[
+            SegmentComplete,
+            SegmentNamed,
+            SegmentOpened,
+            RemovalLocked,
+            RemovalRetired,
+            RemovalUnlinked,
+        ],
+    ),
+];
+
+/// The marks at which somebody dies in `model`.
+///
+/// # Panics
+///
+/// If it is not one of [`MODELS`].
+pub fn marks_of(model: &str) -> &'static [Mark] {
+    let found = MODELS.iter().find(|(name, _)| *name == model);
+    found.expect("a model of deaths is listed in `deaths`").1
+}
