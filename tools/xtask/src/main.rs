@@ -11,6 +11,7 @@
 //! | `probes` | the machine code of the hot paths |
 //! | `dependencies` | size, licences and sources of the dependency tree |
 //! | `examples` | runs every example once |
+//! | `torture` | kills processes at every step and at random |
 //! | `compat` | an earlier revision's examples beside today's |
 
 mod checks;
@@ -22,6 +23,7 @@ mod ledger;
 mod models;
 mod probes;
 mod process;
+mod torture;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -83,6 +85,12 @@ enum Chore {
         #[arg(long, value_name = "REV")]
         against: Option<String>,
     },
+    /// Kills processes at every step and at random moments, and judges what the others saw.
+    Torture {
+        /// What to pass on (see `cargo xtask torture -- --help`); without any, the gate's.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Packages and builds every published crate as crates.io would.
     Package,
 }
@@ -101,6 +109,7 @@ const GATE: &[Step] = &[
     Step::new("probes", probes::check),
     Step::new("examples", examples::check),
     Step::new("compat", compat::check),
+    Step::new("torture", torture::check),
     Step::new("package", checks::package),
 ];
 
@@ -128,6 +137,9 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
             println!("{}", compat::against(&workspace, &revision)?.note);
             return Ok(true);
         }
+        Chore::Torture { arguments } if !arguments.is_empty() => {
+            return torture::run(&workspace, &arguments).map(|()| true);
+        }
         Chore::Ledger { list: true } => return ledger::list(&workspace).map(|()| true),
         Chore::Fmt => &["fmt"],
         Chore::Clippy => &["clippy"],
@@ -140,6 +152,7 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
         Chore::Probes => &["probes"],
         Chore::Deps => &["deps"],
         Chore::Examples => &["examples"],
+        Chore::Torture { .. } => &["torture"],
         Chore::Compat { against: None } => &["compat"],
         Chore::Package => &["package"],
     };

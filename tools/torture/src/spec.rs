@@ -1,0 +1,254 @@
+//! What an actor is told on its command line.
+//!
+//! One word for each thing, in a fixed order: actors start by the thousand, and need no parser of
+//! options.
+
+use crate::journal::Side;
+use std::fmt;
+use std::str::FromStr;
+use strait_pools::marks::Mark;
+
+/// What an actor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Holds a side, or tries until it does, and uses it.
+    Holder(Side),
+    /// Waits for the receiver's end and takes its place.
+    Standby,
+    /// Tries once to take a side that another holds: must be refused.
+    Intruder(Side),
+    /// Makes a memory segment.
+    Maker,
+    /// Tries to open another user's file: must be refused.
+    Foreigner,
+}
+
+const PARTS: &[(Part, &str)] = &[
+    (Part::Holder(Side::Sender), "sender"),
+    (Part::Holder(Side::Receiver), "receiver"),
+    (Part::Standby, "standby"),
+    (Part::Intruder(Side::Sender), "intruding-sender"),
+    (Part::Intruder(Side::Receiver), "intruding-receiver"),
+    (Part::Maker, "maker"),
+    (Part::Foreigner, "foreigner"),
+];
+
+/// What kind of messages a channel carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A plain struct of 48 bytes.
+    Plain,
+    /// A string and a vector.
+    Rich,
+    /// Bytes of any length.
+    Bytes,
+    /// One word, in dense cells.
+    Dense,
+}
+
+const KINDS: &[(Kind, &str)] =
+    &[(Kind::Plain, "plain"), (Kind::Rich, "rich"), (Kind::Bytes, "bytes"), (Kind::Dense, "dense")];
+
+/// How an actor waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Polls without pause.
+    Spin,
+    /// Polls with pauses.
+    Pause,
+    /// Gives the core away between polls.
+    Yield,
+}
+
+const WAITS: &[(Waiting, &str)] =
+    &[(Waiting::Spin, "spin"), (Waiting::Pause, "pause"), (Waiting::Yield, "yield")];
+
+/// What happens at a mark, in the words of `strait_pools::marks::fail_points`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// Where.
+    pub mark: Mark,
+    /// At which pass, counted from 1.
+    pub pass: u32,
+    /// Microseconds to dawdle; `None` to die.
+    pub delay: Option<u32>,
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:", self.mark.name(), self.pass)?;
+        match self.delay {
+            Some(microseconds) => write!(f, "delay={microseconds}"),
+            None => f.write_str("kill"),
+        }
+    }
+}
+
+impl FromStr for Arm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let mut parts = text.split(':');
+            let mark = Mark::from_name(parts.next()?)?;
+            let pass = parts.next()?.parse().ok()?;
+            let delay = match parts.next()? {
+                "kill" => None,
+                delay => Some(delay.strip_prefix("delay=")?.parse().ok()?),
+            };
+            Some(Self { mark, pass, delay })
+        };
+        parse().ok_or_else(|| format!("`{text}` is not what may happen at a mark"))
+    }
+}
+
+/// Everything an actor is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// What it does.
+    pub part: Part,
+    /// Its number among the actors of its channel.
+    pub number: u32,
+    /// Where the channel is; empty if it is in the memory segment that the actor inherits. For a
+    /// foreigner: the other user's file.
+    pub directory: String,
+    /// What the channel carries.
+    pub kind: Kind,
+    /// How many messages the ring holds.
+    pub capacity: u64,
+    /// How it waits.
+    pub wait: Waiting,
+    /// How long it waits before it asks whether the peer lives, in microseconds.
+    pub slice: u64,
+    /// Seed of its own choices.
+    pub seed: u64,
+    /// Messages of a batch, at most; 1 for none.
+    pub batch: u64,
+    /// Messages after which it closes and opens again; 0: when told.
+    pub session: u64,
+    /// Whether it may wait without a limit.
+    pub patient: bool,
+    /// What happens at marks from its birth on.
+    pub arms: Vec<Arm>,
+}
+
+impl Spec {
+    /// The words for its command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec![
+            name(PARTS, self.part).to_owned(),
+            self.number.to_string(),
+            self.directory.clone(),
+            name(KINDS, self.kind).to_owned(),
+            self.capacity.to_string(),
+            name(WAITS, self.wait).to_owned(),
+            self.slice.to_string(),
+            self.seed.to_string(),
+            self.batch.to_string(),
+            self.session.to_string(),
+            self.patient.to_string(),
+        ];
+        words.extend(self.arms.iter().map(Arm::to_string));
+        words
+    }
+
+    /// What those words say.
+    ///
+    /// # Errors
+    ///
+    /// The word that is wrong or missing.
+    pub fn parse(words: &[String]) -> Result<Self, String> {
+        let [part, number, directory, kind, capacity, wait, slice, seed, rest @ ..] = words else {
+            return Err(format!("{} words are too few for an actor", words.len()));
+        };
+        let [batch, session, patient, arms @ ..] = rest else {
+            return Err(format!("{} words are too few for an actor", words.len()));
+        };
+        Ok(Self {
+            part: called(PARTS, part)?,
+            number: parsed(number)?,
+            directory: directory.clone(),
+            kind: called(KINDS, kind)?,
+            capacity: parsed(capacity)?,
+            wait: called(WAITS, wait)?,
+            slice: parsed(slice)?,
+            seed: parsed(seed)?,
+            batch: parsed(batch)?,
+            session: parsed(session)?,
+            patient: parsed(patient)?,
+            arms: arms.iter().map(|arm| arm.parse()).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Kind {
+    /// What reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(KINDS, self)
+    }
+}
+
+impl Part {
+    /// What reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(PARTS, self)
+    }
+
+    /// The side it may come to hold.
+    #[must_use]
+    pub fn side(self) -> Option<Side> {
+        match self {
+            Self::Holder(side) | Self::Intruder(side) => Some(side),
+            Self::Standby => Some(Side::Receiver),
+            Self::Maker | Self::Foreigner => None,
+        }
+    }
+}
+
+fn name<T: PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
+    names.iter().find(|(named, _)| *named == value).map_or("?", |(_, name)| name)
+}
+
+fn called<T: Copy>(names: &[(T, &'static str)], text: &str) -> Result<T, String> {
+    let found = names.iter().find(|(_, name)| *name == text);
+    found.map(|&(named, _)| named).ok_or_else(|| format!("`{text}` is no word for an actor"))
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no word for an actor"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_lead_back() {
+        let spec = Spec {
+            part: Part::Intruder(Side::Receiver),
+            number: 12,
+            directory: String::new(),
+            kind: Kind::Dense,
+            capacity: 128,
+            wait: Waiting::Yield,
+            slice: 2000,
+            seed: u64::MAX,
+            batch: 8,
+            session: 0,
+            patient: true,
+            arms: vec![
+                Arm { mark: Mark::BurialDated, pass: 1, delay: None },
+                Arm { mark: Mark::ConsumerTold, pass: 3, delay: Some(50) },
+            ],
+        };
+        let mut words = spec.words();
+        assert_eq!(Spec::parse(&words), Ok(spec));
+        assert_eq!(words.last().map(String::as_str), Some("consumer-told:3:delay=50"));
+        words.push("consumer-told:3:explode".to_owned());
+        assert!(Spec::parse(&words).is_err());
+        assert!(Spec::parse(&words[..9]).is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! What is counted, and which steps were reached.
+
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use strait_pools::marks::Mark;
+
+/// Everything that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Count {
+    /// Rounds.
+    Rounds,
+    /// Actors that killed themselves at a mark.
+    AtMarks,
+    /// Actors that the supervisor killed at a random moment.
+    AtRandom,
+    /// Of those, inside an operation.
+    Inside,
+    /// Kills at a mark of taking over or noticing a death.
+    Repairers,
+    /// Actors armed with a mark they did not come to; killed from outside, as random kills.
+    Missed,
+    /// Stopped and continued.
+    Paused,
+    /// Stopped and killed while they stood still.
+    PausedThenKilled,
+    /// Attempts to take a stopped holder's side; all refused.
+    Intrusions,
+    /// Sides taken over after a death.
+    Restarts,
+    /// Of those, by receivers standing by.
+    StandbyTakeovers,
+    /// Victims whose forked child lived on.
+    Forks,
+    /// Victims whose exec'd child lived on with inherited descriptors.
+    Execs,
+    /// Kills between two pid namespaces.
+    InNamespaces,
+    /// Kills among two users of one directory.
+    AmongUsers,
+    /// Attempts to open the other user's file; all refused.
+    Foreigners,
+    /// Kills on memory segments.
+    OnMemory,
+    /// Kills in churned channels.
+    InChurn,
+    /// Segments that were used.
+    Segments,
+    /// Times that an actor held a side.
+    Sessions,
+    /// Messages published.
+    Sent,
+    /// Messages received, repetitions included.
+    Received,
+    /// Messages that came again after a death, and were marked.
+    Redelivered,
+    /// Reports that a holder died.
+    Deaths,
+    /// Reports that a holder closed.
+    Closes,
+    /// Survivors whose descriptors and mappings were compared around deaths of their peers.
+    Compared,
+}
+
+impl Count {
+    /// All of them in the order of reports, with what reports call them.
+    pub const ALL: &[(Self, &'static str)] = &[
+        (Self::Rounds, "rounds"),
+        (Self::AtMarks, "killed at marks"),
+        (Self::AtRandom, "killed at random"),
+        (Self::Inside, "of those, inside an operation"),
+        (Self::Repairers, "killed repairers"),
+        (Self::Missed, "marks not reached (killed at random instead)"),
+        (Self::Paused, "paused and continued"),
+        (Self::PausedThenKilled, "paused, then killed"),
+        (Self::Intrusions, "attempts on a paused holder's side, refused"),
+        (Self::Restarts, "restarts after a death"),
+        (Self::StandbyTakeovers, "of those, by a standby"),
+        (Self::Forks, "killed, a forked child lives on"),
+        (Self::Execs, "killed, an exec'd child lives on"),
+        (Self::InNamespaces, "killed in pid namespaces"),
+        (Self::AmongUsers, "killed among two users"),
+        (Self::Foreigners, "attempts on another user's channel, refused"),
+        (Self::OnMemory, "killed on memory segments"),
+        (Self::InChurn, "killed in churned channels"),
+        (Self::Segments, "segments used"),
+        (Self::Sessions, "sides held"),
+        (Self::Sent, "messages published"),
+        (Self::Received, "messages received"),
+        (Self::Redelivered, "of those, redelivered and marked"),
+        (Self::Deaths, "deaths reported to survivors"),
+        (Self::Closes, "closes reported to survivors"),
+        (Self::Compared, "survivors whose descriptors and mappings were compared"),
+    ];
+}
+
+/// A time that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Span {
+    /// From the SIGKILL until the kernel has released the side's lock.
+    Release,
+    /// From the lock's release until the survivor is told.
+    Noticed,
+    /// From the lock's release until the first message of a restart that was at the door.
+    Door,
+    /// From the lock's release until the first message of a standby.
+    Standby,
+    /// From the SIGKILL until the first message of a restart that was at the door.
+    DoorFromKill,
+    /// From the SIGKILL until the first message of a standby.
+    StandbyFromKill,
+}
+
+impl Span {
+    /// All of them in the order of reports, with what reports call them.
+    pub const ALL: &[(Self, &'static str)] = &[
+        (Self::Release, "kill to release of the lock, by the kernel"),
+        (Self::Noticed, "release to the survivor's PeerDied"),
+        (Self::Door, "release to the first message of a waiting restart"),
+        (Self::Standby, "release to the first message of a standby"),
+        (Self::DoorFromKill, "kill to the first message of a waiting restart"),
+        (Self::StandbyFromKill, "kill to the first message of a standby"),
+    ];
+}
+
+/// A minute: nothing that took longer would not have been found stuck before.
+const LONGEST: u64 = 60_000_000_000;
+
+/// The sum of what happened.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    counts: BTreeMap<Count, u64>,
+    marks: BTreeMap<&'static str, u64>,
+    spans: BTreeMap<Span, Vec<u64>>,
+    /// What could not be done here, and why.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, what: Count) {
+        self.add(what, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, what: Count, more: u64) {
+        *self.counts.entry(what).or_default() += more;
+    }
+
+    /// An actor killed itself at this mark.
+    pub fn kill_at(&mut self, mark: Mark) {
+        self.count(Count::AtMarks);
+        *self.marks.entry(mark.name()).or_default() += 1;
+        if repairs(mark) {
+            self.count(Count::Repairers);
+        }
+    }
+
+    /// Something took so many nanoseconds.
+    pub fn took(&mut self, what: Span, nanoseconds: u64) {
+        self.spans.entry(what).or_default().push(nanoseconds);
+    }
+
+    /// Something could not be done here.
+    pub fn skip(&mut self, what: String) {
+        *self.skipped.entry(what).or_default() += 1;
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn get(&self, what: Count) -> u64 {
+        self.counts.get(&what).copied().unwrap_or(0)
+    }
+
+    /// Kills, of whatever kind.
+    #[must_use]
+    pub fn kills(&self) -> u64 {
+        self.get(Count::AtMarks) + self.get(Count::AtRandom)
+    }
+
+    /// How many killed themselves at this mark.
+    #[must_use]
+    pub fn at(&self, mark: Mark) -> u64 {
+        self.marks.get(mark.name()).copied().unwrap_or(0)
+    }
+
+    /// The marks at which nobody was killed.
+    #[must_use]
+    pub fn uncovered(&self) -> Vec<Mark> {
+        Mark::ALL.iter().copied().filter(|&mark| self.at(mark) == 0).collect()
+    }
+
+    /// The part of the random kills that was inside an operation, in percent.
+    #[must_use]
+    pub fn percent_inside(&self) -> u64 {
+        100 * self.get(Count::Inside) / self.get(Count::AtRandom).max(1)
+    }
+
+    /// How long something took: every time, sorted into classes of a thousandth. In nanoseconds.
+    #[must_use]
+    pub fn span(&self, what: Span) -> Histogram<u64> {
+        let mut histogram =
+            Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds and a precision");
+        for &nanoseconds in self.spans.get(&what).into_iter().flatten() {
+            histogram.saturating_record(nanoseconds);
+        }
+        histogram
+    }
+
+    /// Adds another's counts.
+    pub fn merge(&mut self, other: Self) {
+        for (what, more) in other.counts {
+            self.add(what, more);
+        }
+        for (mark, more) in other.marks {
+            *self.marks.entry(mark).or_default() += more;
+        }
+        for (what, mut times) in other.spans {
+            self.spans.entry(what).or_default().append(&mut times);
+        }
+        for (what, more) in other.skipped {
+            *self.skipped.entry(what).or_default() += more;
+        }
+    }
+}
+
+/// Whether whoever passes this mark is repairing what a dead process left.
+#[must_use]
+pub fn repairs(mark: Mark) -> bool {
+    ["takeover-", "succession-", "burial-"].iter().any(|kind| mark.name().starts_with(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_covered_by_a_kill_at_it_and_by_nothing_else() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.uncovered().len(), Mark::ALL.len());
+        tally.count(Count::AtRandom);
+        for &mark in &Mark::ALL[1..] {
+            tally.kill_at(mark);
+        }
+        assert_eq!(tally.uncovered(), [Mark::ALL[0]]);
+        let mut sum = Tally::default();
+        sum.kill_at(Mark::ALL[0]);
+        sum.merge(tally);
+        assert_eq!(sum.uncovered(), []);
+        assert_eq!(sum.kills(), Mark::ALL.len() as u64 + 1);
+        // Four of takeover, two of succession, three of burial.
+        assert_eq!(sum.get(Count::Repairers), 9);
+    }
+
+    #[test]
+    fn everything_countable_is_reported_under_a_name_of_its_own() {
+        let mut names: Vec<_> = Count::ALL.iter().map(|(_, name)| name).collect();
+        names.extend(Span::ALL.iter().map(|(_, name)| name));
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert_eq!(Count::ALL.len(), Count::Compared as usize + 1);
+        assert_eq!(Span::ALL.len(), Span::StandbyFromKill as usize + 1);
+    }
+}

@@ -1,0 +1,37 @@
+//! Builds and runs the killing of processes at every step, `tools/torture`.
+
+use crate::gate::Outcome;
+use crate::process::{output_of, succeed};
+use crate::workspace::{Build, Workspace};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// In the gate: enough for every mark to be reached several times, in less than half a minute.
+const GATE: &[&str] = &["--kills", "1000", "--seed", "1"];
+
+/// The step of the gate.
+pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
+    let report = output_of(Command::new(build(workspace)?).args(GATE))?;
+    print!("{report}");
+    let verdict = report.lines().next_back().context("no report")?;
+    let skipped = report.lines().filter(|line| line.starts_with("skipped ")).map(str::to_owned);
+    Ok(Outcome { note: verdict.to_owned(), skipped: skipped.collect() })
+}
+
+/// Runs it with these arguments; an error unless nothing was found.
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    succeed(Command::new(build(workspace)?).args(arguments))
+}
+
+/// The program, with fail points: in a target directory of its own, so that nothing else is built with
+/// them.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.target.join("torture");
+    let arguments = ["build", "--quiet", "--release", "--package", PACKAGE, "--bin", PACKAGE];
+    let mut cargo = workspace.cargo(Build::Plain, &arguments);
+    succeed(cargo.args(["--features", "fail-points"]).env("CARGO_TARGET_DIR", &target))?;
+    Ok(target.join("release").join(PACKAGE))
+}
+
+const PACKAGE: &str = "strait-torture";
