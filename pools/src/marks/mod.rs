@@ -3,9 +3,8 @@
 //! Between any two shared stores of an operation stands a mark. In production a mark is nothing at
 //! all. In a model, an actor told to die at a mark stops there for good, as a killed process does: no
 //! destructor runs, and others must get on with what they find. With the feature `fail-points`, the
-//! process kills itself, stops itself or dawdles there, as the module `fail_points` was told.
+//! process kills itself, stops itself or dawdles there, as [`fail_points`] was told.
 
-#[cfg(all(feature = "fail-points", not(loom)))]
 pub mod fail_points;
 #[cfg(loom)]
 pub mod model;

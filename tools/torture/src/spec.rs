@@ -4,9 +4,8 @@
 //! options.
 
 use crate::journal::Side;
-use std::fmt;
 use std::str::FromStr;
-use strait_pools::marks::Mark;
+use strait_pools::marks::fail_points::FailPoint;
 
 /// What an actor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,45 +62,6 @@ pub enum Waiting {
 const WAITS: &[(Waiting, &str)] =
     &[(Waiting::Spin, "spin"), (Waiting::Pause, "pause"), (Waiting::Yield, "yield")];
 
-/// What happens at a mark, in the words of `strait_pools::marks::fail_points`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arm {
-    /// Where.
-    pub mark: Mark,
-    /// At which pass, counted from 1.
-    pub pass: u32,
-    /// Microseconds to dawdle; `None` to die.
-    pub delay: Option<u32>,
-}
-
-impl fmt::Display for Arm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:", self.mark.name(), self.pass)?;
-        match self.delay {
-            Some(microseconds) => write!(f, "delay={microseconds}"),
-            None => f.write_str("kill"),
-        }
-    }
-}
-
-impl FromStr for Arm {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parse = || {
-            let mut parts = text.split(':');
-            let mark = Mark::from_name(parts.next()?)?;
-            let pass = parts.next()?.parse().ok()?;
-            let delay = match parts.next()? {
-                "kill" => None,
-                delay => Some(delay.strip_prefix("delay=")?.parse().ok()?),
-            };
-            Some(Self { mark, pass, delay })
-        };
-        parse().ok_or_else(|| format!("`{text}` is not what may happen at a mark"))
-    }
-}
-
 /// Everything an actor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -129,7 +89,7 @@ pub struct Spec {
     /// Whether it may wait without a limit.
     pub patient: bool,
     /// What happens at marks from its birth on.
-    pub arms: Vec<Arm>,
+    pub arms: Vec<FailPoint>,
 }
 
 impl Spec {
@@ -149,7 +109,7 @@ impl Spec {
             self.session.to_string(),
             self.patient.to_string(),
         ];
-        words.extend(self.arms.iter().map(Arm::to_string));
+        words.extend(self.arms.iter().map(FailPoint::to_string));
         words
     }
 
@@ -177,7 +137,7 @@ impl Spec {
             batch: parsed(batch)?,
             session: parsed(session)?,
             patient: parsed(patient)?,
-            arms: arms.iter().map(|arm| arm.parse()).collect::<Result<_, _>>()?,
+            arms: arms.iter().map(|arm| parsed(arm)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -224,9 +184,13 @@ fn parsed<T: FromStr>(text: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+    use strait_pools::marks::Mark;
+    use strait_pools::marks::fail_points::Action;
 
     #[test]
     fn words_lead_back() {
+        let delay = Action::Delay(Duration::from_micros(50));
         let spec = Spec {
             part: Part::Intruder(Side::Receiver),
             number: 12,
@@ -240,8 +204,8 @@ mod tests {
             session: 0,
             patient: true,
             arms: vec![
-                Arm { mark: Mark::BurialDated, pass: 1, delay: None },
-                Arm { mark: Mark::ConsumerTold, pass: 3, delay: Some(50) },
+                FailPoint { mark: Mark::BurialDated, pass: 1, action: Action::Kill },
+                FailPoint { mark: Mark::ConsumerTold, pass: 3, action: delay },
             ],
         };
         let mut words = spec.words();

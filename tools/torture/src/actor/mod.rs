@@ -50,8 +50,8 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     let page = unsafe { BorrowedFd::borrow_raw(PAGE) };
     let page: &'static Page = Box::leak(Box::new(Page::map(page).context("the page")?));
     fail_points::watch(page.at());
-    for arm in &spec.arms {
-        fail_points::arm(arm.to_string().parse()?);
+    for &arm in &spec.arms {
+        fail_points::arm(arm);
     }
     let random = Random::new(spec.seed);
     let mut actor =

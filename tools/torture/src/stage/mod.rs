@@ -24,11 +24,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::marks::Mark;
+use strait_pools::marks::fail_points::{Action, FailPoint};
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{Life, Rule, Violation};
 use strait_torture::plan::{self, Round, Setting};
 use strait_torture::random::Random;
-use strait_torture::spec::{Arm, Kind, Part, Spec};
+use strait_torture::spec::{Kind, Part, Spec};
 use strait_torture::tally::{Count, Tally};
 
 /// Who should get on and does not within this time is stuck.
@@ -36,6 +37,11 @@ const GUARD: Duration = Duration::from_secs(20);
 
 /// Messages that must get through before anything is called an exchange.
 const FLOW: u64 = 3;
+
+/// So many microseconds at each pass.
+fn dawdling_at(mark: Mark, microseconds: u64) -> FailPoint {
+    FailPoint { mark, pass: 1, action: Action::Delay(Duration::from_micros(microseconds)) }
+}
 
 /// Why a round is over before its end.
 #[derive(Debug)]
@@ -138,7 +144,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts an actor. It dawdles at some of the marks of its exchange.
-    fn start(&mut self, part: Part, arms: Vec<Arm>) -> Result<Actor, Trouble> {
+    fn start(&mut self, part: Part, arms: Vec<FailPoint>) -> Result<Actor, Trouble> {
         let spec = self.spec(part, arms);
         let hosted = self.hosted && matches!(part, Part::Holder(_));
         let start = Start { segment: self.memory.as_ref(), user: self.user, hosted };
@@ -162,7 +168,7 @@ impl<'a> Stage<'a> {
         Ok(actor)
     }
 
-    fn spec(&mut self, part: Part, mut arms: Vec<Arm>) -> Spec {
+    fn spec(&mut self, part: Part, mut arms: Vec<FailPoint>) -> Spec {
         let number = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         self.parts.push(part);
         let Round { setting, kind, capacity, .. } = *self.round;
@@ -197,15 +203,13 @@ impl<'a> Stage<'a> {
         };
         for &mark in dawdling.iter().chain(opening) {
             if !arms.iter().any(|arm| arm.mark == mark) && !random.once_in(4) {
-                let delay = u32::try_from(random.between(50, 250)).unwrap_or(10);
-                arms.push(Arm { mark, pass: 1, delay: Some(delay) });
+                arms.push(dawdling_at(mark, random.between(50, 250)));
             }
         }
         // Some are slow to note a death: by then, the dead one has a successor.
         for mark in [Mark::BurialBegun, Mark::BurialDated] {
             if !arms.iter().any(|arm| arm.mark == mark) && random.once_in(4) {
-                let delay = u32::try_from(random.between(1000, 8000)).unwrap_or(1000);
-                arms.push(Arm { mark, pass: 1, delay: Some(delay) });
+                arms.push(dawdling_at(mark, random.between(1000, 8000)));
             }
         }
         let directory = match self.memory {

@@ -5,15 +5,16 @@ use crate::page::{Request, Stop};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::time::Duration;
 use strait_pools::marks::Mark;
+use strait_pools::marks::fail_points::{Action, FailPoint};
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{Rule, Violation};
 use strait_torture::plan::{Heir, Setting, Step};
-use strait_torture::spec::{Arm, Part};
+use strait_torture::spec::Part;
 use strait_torture::tally::{Count, Span};
 
 /// Death at the first pass of a mark.
-fn fatal(mark: Mark) -> Vec<Arm> {
-    vec![Arm { mark, pass: 1, delay: None }]
+fn fatal(mark: Mark) -> Vec<FailPoint> {
+    vec![FailPoint { mark, pass: 1, action: Action::Kill }]
 }
 
 impl Stage<'_> {
