@@ -264,6 +264,17 @@ impl<T, V: Trust> Spsc<T, V> {
         Ok(segment)
     }
 
+    /// Takes a side of the channel at once.
+    fn attach(
+        &self,
+        role: Role,
+        content: &Content<'_>,
+    ) -> Result<(Arc<Segment>, Endpoint), OpenError> {
+        let segment = self.find(content)?;
+        let endpoint = Endpoint::attach(&segment, channel_of(&segment)?.endpoint(role), role)?;
+        Ok((segment, endpoint))
+    }
+
     /// What a side needs besides its half of the ring.
     fn tie(
         &self,
@@ -282,8 +293,8 @@ impl<T, V: Trust> Spsc<T, V> {
     }
 
     fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
-        let (segment, role) = (self.find(content)?, Role::Producer);
-        let endpoint = Endpoint::attach(&segment, channel_of(&segment)?.endpoint(role), role)?;
+        let role = Role::Producer;
+        let (segment, endpoint) = self.attach(role, content)?;
         let Opened { words, cells, link } = self.tie(segment, endpoint, role, content)?;
         match Producer::take_over(words) {
             Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
@@ -292,8 +303,7 @@ impl<T, V: Trust> Spsc<T, V> {
     }
 
     fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {
-        let (segment, role) = (self.find(content)?, Role::Consumer);
-        let endpoint = Endpoint::attach(&segment, channel_of(&segment)?.endpoint(role), role)?;
+        let (segment, endpoint) = self.attach(Role::Consumer, content)?;
         self.receive(segment, endpoint, content)
     }
 

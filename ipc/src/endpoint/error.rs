@@ -81,7 +81,7 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = time::utc(self.since_unix_ns, process::unix_nanoseconds());
+        let since = time::utc(self.since_unix_ns);
         write!(f, "pid {} {}, since {since}", self.pid, self.program)
     }
 }
@@ -89,8 +89,8 @@ impl fmt::Display for Holder {
 impl Holder {
     /// "at 09:12:31 UTC": when it closed or was noticed to be dead.
     pub fn ended(&self) -> impl fmt::Display + use<> {
-        let now = process::unix_nanoseconds();
-        format!("at {}", time::utc(self.ended_unix_ns.unwrap_or(now), now))
+        let ended = self.ended_unix_ns.unwrap_or_else(process::unix_nanoseconds);
+        format!("at {}", time::utc(ended))
     }
 }
 

@@ -34,6 +34,19 @@ pub enum Condition {
     Died,
 }
 
+impl Condition {
+    /// How a holder in this standing is doing; `pid` is asked for only if it is alive.
+    pub(crate) fn of(standing: Peer, pid: impl FnOnce() -> u32) -> Self {
+        match standing {
+            Peer::Absent => Self::Absent,
+            Peer::Closed => Self::Closed,
+            Peer::Died => Self::Died,
+            Peer::Alive if process::is_paused(pid()) => Self::Paused,
+            Peer::Alive => Self::Alive,
+        }
+    }
+}
+
 impl PeerView {
     /// Watches endpoint `slot` of the segment. Fails if it has fewer.
     pub fn new(segment: &Arc<Segment>, slot: u32) -> Result<Self, AttachError> {
@@ -68,13 +81,7 @@ impl PeerView {
 
     /// Whether it is attached, paused, closed or dead.
     pub fn condition(&self) -> Condition {
-        match self.probe() {
-            Peer::Absent => Condition::Absent,
-            Peer::Closed => Condition::Closed,
-            Peer::Died => Condition::Died,
-            Peer::Alive if process::is_paused(self.details().pid) => Condition::Paused,
-            Peer::Alive => Condition::Alive,
-        }
+        Condition::of(self.probe(), || self.details().pid)
     }
 }
 

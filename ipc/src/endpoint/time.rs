@@ -1,9 +1,16 @@
 //! Times of day for people.
 
+use crate::system::process;
+
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// "09:12:31 UTC" if that is today, "2026-01-31 09:12:31 UTC" otherwise.
-pub fn utc(unix_ns: u64, now_unix_ns: u64) -> String {
+pub fn utc(unix_ns: u64) -> String {
+    utc_at(unix_ns, process::unix_nanoseconds())
+}
+
+/// As [`utc`] says it at the moment `now_unix_ns`.
+fn utc_at(unix_ns: u64, now_unix_ns: u64) -> String {
     let seconds = unix_ns / 1_000_000_000;
     let (day, second) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
     let today = now_unix_ns / 1_000_000_000 / SECONDS_PER_DAY;
@@ -53,7 +60,7 @@ mod tests {
     #[test]
     fn the_date_is_left_out_today() {
         let nine = (20_000 * SECONDS_PER_DAY + 9 * 3600 + 12 * 60 + 31) * 1_000_000_000;
-        assert_eq!(utc(nine, nine + 5), "09:12:31 UTC");
-        assert_eq!(utc(nine, nine + 86_400_000_000_000), "2024-10-04 09:12:31 UTC");
+        assert_eq!(utc_at(nine, nine + 5), "09:12:31 UTC");
+        assert_eq!(utc_at(nine, nine + 86_400_000_000_000), "2024-10-04 09:12:31 UTC");
     }
 }

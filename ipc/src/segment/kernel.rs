@@ -260,6 +260,10 @@ pub(super) fn fill_holes(file: &File, path: &Path, total: u64) -> Result<(), Seg
 /// A program's name from its zero-padded bytes, without anything a terminal would act on.
 pub(crate) fn program_text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    let text = String::from_utf8_lossy(&bytes[..end]);
+    printable(&String::from_utf8_lossy(&bytes[..end]))
+}
+
+/// A text from a file that anybody may have written, without anything a terminal would act on.
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -5,7 +5,6 @@ use super::{Place, words};
 use anyhow::{Error, Result, bail};
 use std::fmt::{Display, Write};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 use strait_ipc::endpoint::{Condition, Role, time};
 use strait_ipc::message::tree::parse;
 use strait_ipc::message::{Fingerprint, type_name};
@@ -103,7 +102,7 @@ fn describe_header(page: &mut Page, header: &HeaderSurvey) {
     };
     page.line("layout", format!("version {layout_version}{known}"));
     page.line("state", words::state(*state));
-    let (made, pid, user) = (moment(birth.unix_ns), birth.pid, birth.uid);
+    let (made, pid, user) = (time::utc(birth.unix_ns), birth.pid, birth.uid);
     page.line("created", format!("{made}, by pid {pid} of user {user}"));
     page.line("instance", format!("{:032x}", birth.instance));
     page.line("channels", channel_count);
@@ -152,10 +151,10 @@ fn describe_side(page: &mut Page, side: &Side) {
     }
     let holder = &side.holder;
     page.line("process", format!("{} {}", holder.pid, holder.program));
-    page.line("since", moment(holder.since_unix_ns));
+    page.line("since", time::utc(holder.since_unix_ns));
     match (side.condition, holder.ended_unix_ns) {
-        (Condition::Closed, Some(ended)) => page.line("closed", moment(ended)),
-        (_, Some(ended)) => page.line("noticed", moment(ended)),
+        (Condition::Closed, Some(ended)) => page.line("closed", time::utc(ended)),
+        (_, Some(ended)) => page.line("noticed", time::utc(ended)),
         (Condition::Died, None) => page.line("noticed", "by nobody yet"),
         (_, None) => {}
     }
@@ -231,11 +230,6 @@ fn about_side(side: &Side) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-fn moment(unix_ns: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time::utc(unix_ns, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A schema text with a line for each field; as it is, if it is in its users' own words.

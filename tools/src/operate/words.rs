@@ -1,13 +1,9 @@
 //! The words in which channels are described.
 
 use strait_ipc::endpoint::Condition;
+pub(super) use strait_ipc::segment::kernel::printable;
 use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, Usage};
 use strait_ipc::segment::{Discipline, Fault, SegmentError, Survey};
-
-/// A text from a file that anybody may have written, without anything a terminal would act on.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
 
 pub(super) fn condition(condition: Condition) -> &'static str {
     match condition {

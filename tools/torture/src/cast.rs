@@ -45,6 +45,11 @@ impl Heard {
     }
 }
 
+/// Whether an actor has ended, for those who wait for it.
+pub(crate) fn ended(number: usize) -> impl Fn(&[Heard]) -> Option<()> {
+    move |heard| heard[number].ended.then_some(())
+}
+
 /// What all actors of a channel told, by their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Board {

@@ -4,7 +4,7 @@ use super::read_array;
 use crate::endpoint::{Condition, Holder, Role};
 use crate::segment::codec::Reader;
 use crate::segment::layout::{EndpointSlot, endpoint_byte};
-use crate::system::{lock, process};
+use crate::system::lock;
 use std::fs::File;
 use std::io;
 use std::mem::offset_of;
@@ -43,15 +43,12 @@ impl Side {
         }
         let state = entry.state();
         let holder = entry.holder(state).unwrap_or_default();
-        let condition = match state.standing() {
-            Peer::Absent => Condition::Absent,
-            Peer::Closed => Condition::Closed,
-            Peer::Died => Condition::Died,
+        let standing = match state.standing() {
             // Nobody has noticed its death, and an observer does not say so to others.
-            Peer::Alive if !held => Condition::Died,
-            Peer::Alive if process::is_paused(holder.pid) => Condition::Paused,
-            Peer::Alive => Condition::Alive,
+            Peer::Alive if !held => Peer::Died,
+            standing => standing,
         };
+        let condition = Condition::of(standing, || holder.pid);
         Some(Self { role, condition, holder })
     }
 

@@ -115,6 +115,44 @@ impl Actor {
         Ok(())
     }
 
+    /// Holds a side, once or over and over: opens it, uses it for a session, and closes it. `place`
+    /// tells position and incarnation.
+    fn hold<S>(
+        &mut self,
+        side: Side,
+        open: impl Fn(&Self) -> Result<S, OpenError>,
+        place: impl Fn(&S) -> (u64, u64),
+        session: impl Fn(&mut Self, &mut S) -> Result<()>,
+    ) -> Result<()> {
+        while self.stop() == Stop::No {
+            self.tell(Event::Opening { side });
+            let Some(mut held) = self.open(side, || open(self))? else { break };
+            let instance = channel::instance(&self.spec)?;
+            let (position, incarnation) = place(&held);
+            self.tell(Event::Opened { side, instance, position, incarnation });
+            self.count_resources()?;
+            session(self, &mut held)?;
+            self.count_resources()?;
+            self.tell(Event::Closing);
+            drop(held);
+            self.outside();
+            self.tell(Event::Closed);
+            if self.spec.session == 0 || self.spec.part == Part::Standby {
+                break;
+            }
+            self.rest();
+        }
+        Ok(())
+    }
+
+    /// The position at which a session that begins at this one ends.
+    fn end_of_session(&mut self, position: u64) -> u64 {
+        match self.spec.session {
+            0 => u64::MAX,
+            most => position + 1 + self.random.below(most),
+        }
+    }
+
     /// Opens a side by `open`, asking again while another holds it; `None` if told to stop meanwhile.
     fn open<S>(&self, side: Side, open: impl Fn() -> Result<S, OpenError>) -> Result<Option<S>> {
         let mut refused = false;

@@ -1,52 +1,31 @@
 //! Holding the receiving side: open or stand by, receive, close; once or over and over.
 
 use super::Actor;
-use super::channel::instance;
 use super::sides::{self, How, ReceiveSide};
 use crate::page::Stop;
 use anyhow::{Result, bail};
 use std::time::Duration;
 use strait_ipc::channel::RecvError;
 use strait_torture::journal::{Event, Side};
-use strait_torture::spec::Part;
 
 /// Lives as a receiver, or stands by until it is one.
 pub(super) fn live(actor: &mut Actor) -> Result<()> {
-    while actor.stop() == Stop::No {
-        actor.tell(Event::Opening { side: Side::Receiver });
-        let standing_by = || {
-            actor.outside();
-            actor.tell(Event::StandingBy);
-        };
-        let opened = actor.open(Side::Receiver, || sides::receiver(&actor.spec, standing_by))?;
-        let Some(mut receiver) = opened else { break };
-        actor.tell(Event::Opened {
-            side: Side::Receiver,
-            instance: instance(&actor.spec)?,
-            position: receiver.position(),
-            incarnation: 0,
-        });
-        actor.count_resources()?;
-        session(actor, receiver.as_mut())?;
-        actor.count_resources()?;
-        actor.tell(Event::Closing);
-        drop(receiver);
-        actor.outside();
-        actor.tell(Event::Closed);
-        if actor.spec.session == 0 || actor.spec.part == Part::Standby {
-            break;
-        }
-        actor.rest();
-    }
-    Ok(())
+    actor.hold(
+        Side::Receiver,
+        |actor| {
+            sides::receiver(&actor.spec, || {
+                actor.outside();
+                actor.tell(Event::StandingBy);
+            })
+        },
+        |receiver| (receiver.position(), 0),
+        |actor, receiver| session(actor, receiver.as_mut()),
+    )
 }
 
 /// Receives until told to stop, or as much as a session has.
 fn session(actor: &mut Actor, receiver: &mut dyn ReceiveSide) -> Result<()> {
-    let until = match actor.spec.session {
-        0 => u64::MAX,
-        most => receiver.position() + 1 + actor.random.below(most),
-    };
+    let until = actor.end_of_session(receiver.position());
     let mut fruitless = 0;
     while actor.stop() != Stop::Now && receiver.position() < until && fruitless < 40 {
         actor.obey()?;

@@ -1,6 +1,5 @@
 //! Holding the sending side: open, send, close; once or over and over.
 
-use super::channel::instance;
 use super::sides::{self, How, SendSide};
 use super::{Actor, arm};
 use crate::page::Stop;
@@ -13,38 +12,17 @@ use strait_torture::journal::{Event, Side};
 
 /// Lives as a sender.
 pub(super) fn live(actor: &mut Actor) -> Result<()> {
-    while actor.stop() == Stop::No {
-        actor.tell(Event::Opening { side: Side::Sender });
-        let Some(mut sender) = actor.open(Side::Sender, || sides::sender(&actor.spec))? else {
-            break;
-        };
-        actor.tell(Event::Opened {
-            side: Side::Sender,
-            instance: instance(&actor.spec)?,
-            position: sender.position(),
-            incarnation: sender.incarnation(),
-        });
-        actor.count_resources()?;
-        session(actor, sender.as_mut())?;
-        actor.count_resources()?;
-        actor.tell(Event::Closing);
-        drop(sender);
-        actor.outside();
-        actor.tell(Event::Closed);
-        if actor.spec.session == 0 {
-            break;
-        }
-        actor.rest();
-    }
-    Ok(())
+    actor.hold(
+        Side::Sender,
+        |actor| sides::sender(&actor.spec),
+        |sender| (sender.position(), sender.incarnation()),
+        |actor, sender| session(actor, sender.as_mut()),
+    )
 }
 
 /// Sends until told to stop, or as much as a session has.
 fn session(actor: &mut Actor, sender: &mut dyn SendSide) -> Result<()> {
-    let until = match actor.spec.session {
-        0 => u64::MAX,
-        most => sender.position() + 1 + actor.random.below(most),
-    };
+    let until = actor.end_of_session(sender.position());
     // A session whose messages nobody reads ends as well.
     let mut fruitless = 0;
     while actor.stop() == Stop::No && sender.position() < until && fruitless < 40 {

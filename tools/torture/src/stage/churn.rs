@@ -1,7 +1,7 @@
 //! A crowd that opens, uses and closes a channel all the time, and is killed doing so.
 
 use super::{FLOW, Stage, Trouble};
-use crate::cast::{Actor, Heard, Start};
+use crate::cast::{Actor, Heard, Start, ended};
 use crate::page::Request;
 use std::time::Duration;
 use strait_pools::marks::Mark;
@@ -75,9 +75,7 @@ impl Stage<'_> {
             victim.kill()?;
             self.bury(victim, None)?;
             self.join(side)?;
-            let number = armed.number;
-            let ended = |heard: &[Heard]| heard[number].ended.then_some(());
-            if self.board.wait(Duration::from_millis(20), ended).is_some() {
+            if self.board.wait(Duration::from_millis(20), ended(armed.number)).is_some() {
                 break;
             }
         }

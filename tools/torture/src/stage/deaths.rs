@@ -1,7 +1,7 @@
 //! How actors go: at marks and at random moments; and how long it takes until others get on.
 
 use super::{GUARD, Stage, Trouble};
-use crate::cast::Actor;
+use crate::cast::{Actor, ended};
 use crate::page::Request;
 use crate::{clock, locks};
 use std::time::Duration;
@@ -49,9 +49,7 @@ impl Stage<'_> {
 
     /// Waits until an armed actor has killed itself; kills it if it does not come to its mark.
     pub(super) fn dies_at(&mut self, mut actor: Actor, mark: Mark) -> Result<(), Trouble> {
-        let number = actor.number;
-        let ended = |heard: &[crate::cast::Heard]| heard[number].ended.then_some(());
-        if self.board.wait(MARK_PATIENCE, ended).is_none() {
+        if self.board.wait(MARK_PATIENCE, ended(actor.number)).is_none() {
             actor.kill()?;
         }
         self.bury(actor, Some(mark))?;

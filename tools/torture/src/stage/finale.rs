@@ -1,7 +1,7 @@
 //! The end of a round: everything arrives, all close, and nothing is left behind.
 
 use super::{GUARD, Stage, Trouble};
-use crate::cast::Heard;
+use crate::cast::{Heard, ended};
 use crate::page::Stop;
 use crate::{clock, locks};
 use std::collections::HashSet;
@@ -26,9 +26,7 @@ impl Stage<'_> {
 
     /// Waits for the good end of an actor that was told to stop.
     fn ends(&mut self, actor: crate::cast::Actor) -> Result<(), Trouble> {
-        let number = actor.number;
-        let ended = self.wait("an actor to close", &[], |heard| heard[number].ended.then_some(()));
-        if let Err(stuck) = ended {
+        if let Err(stuck) = self.wait("an actor to close", &[], ended(actor.number)) {
             // Among the living, so that it is told what it does.
             self.crowd.push((Side::Sender, actor));
             return Err(match stuck {

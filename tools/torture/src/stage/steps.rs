@@ -1,6 +1,7 @@
 //! The steps of a plan.
 
 use super::{Stage, Trouble};
+use crate::cast::ended;
 use crate::page::{Request, Stop};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::time::Duration;
@@ -173,9 +174,7 @@ impl Stage<'_> {
     /// Waits for the end of an actor that must have been refused.
     fn refused(&mut self, actor: crate::cast::Actor, count: Count) -> Result<(), Trouble> {
         let number = actor.number;
-        self.wait("an answer to somebody who must be refused", &[], |heard| {
-            heard[number].ended.then_some(())
-        })?;
+        self.wait("an answer to somebody who must be refused", &[], ended(number))?;
         self.bury(actor, None)?;
         let told = self
             .lives
