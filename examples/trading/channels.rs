@@ -42,7 +42,7 @@ pub(crate) struct Market {
 impl Market {
     /// The market in the domain `name`. Its parts poll without pause if each has a core.
     pub(crate) fn open(name: &str, cores: usize) -> anyhow::Result<Self> {
-        let wait = if cores > 1 { Wait::Spin } else { Wait::Yield };
+        let wait = if cores > 1 { Wait::BusySpin } else { Wait::Yield };
         Ok(Self { domain: Domain::open(name)?, wait })
     }
 

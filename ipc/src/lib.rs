@@ -12,6 +12,7 @@
 //!
 //! Most programs use the crate `strait`, which adds domains and the derive macro.
 
+pub mod bell;
 pub mod channel;
 pub mod endpoint;
 pub mod message;

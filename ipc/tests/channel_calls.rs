@@ -60,7 +60,7 @@ fn drop_newest_counts_what_it_drops() {
 
 #[test]
 fn block_waits_for_the_receiver() {
-    for wait in [Wait::Spin, Wait::Pause, Wait::Yield] {
+    for wait in [Wait::BusySpin, Wait::Backoff, Wait::Yield, Wait::Park, Wait::Adaptive] {
         let (mut sender, mut receiver) =
             Spsc::<Tick>::unnamed("pair").capacity(2).wait(wait).pair().unwrap();
         sender.send(&Tick::numbered(0)).unwrap();
@@ -79,7 +79,7 @@ fn block_waits_for_the_receiver() {
 
 #[test]
 fn the_two_sides_of_a_pair_in_two_threads() {
-    for wait in [Wait::Spin, Wait::Pause, Wait::Yield] {
+    for wait in [Wait::BusySpin, Wait::Backoff, Wait::Yield, Wait::Park, Wait::Adaptive] {
         let (mut sender, mut receiver) =
             Spsc::<Order>::unnamed("pair").capacity(4).wait(wait).pair().unwrap();
         assert_eq!((sender.channel(), receiver.channel()), ("pair", "pair"));

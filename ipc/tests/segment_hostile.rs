@@ -47,7 +47,7 @@ fn files_that_were_never_segments() {
 
 #[test]
 fn segments_of_other_versions() {
-    insta::assert_snapshot!(patched(&[(8, &[7])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: layout version: this program knows 2, the segment has 7; use the same version on both sides, or end its users and remove it");
+    insta::assert_snapshot!(patched(&[(8, &[7])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: layout version: this program knows 3, the segment has 7; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(12, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: kind: this program knows 1 (channels), the segment has 9; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(32, &[0b101])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: incompat features: this program knows none, the segment has 0x5; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(24, &[0b10])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: ro_compat features: this program knows none, the segment has 0x2; use the same version on both sides, or end its users and remove it");

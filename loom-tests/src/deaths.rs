@@ -20,6 +20,8 @@ pub const MODELS: &[(&str, &[Mark])] = &[
         &[EndpointLocked, EndpointSigning, EndpointSigned, EndpointClosing, EndpointClosed],
     ),
     ("burial::buriers_die", &[BurialBegun, BurialDated, BurialDone]),
+    ("parking::sleepers_die", &[SleepNoted, SleepBegun, SleepOver]),
+    ("parking::wakers_die", &[WakeNoted, WakeDone]),
     (
         "lifecycle::one_dies_at_each_mark",
         &[

@@ -3,10 +3,11 @@
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
+use strait_ipc::ring::parking::Ringer;
 use strait_ipc::ring::spsc::{Consumer, Poll, Producer, Words};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::Heap;
-use strait_pools::sync::AtomicU64;
+use strait_pools::sync::{AtomicU64, Ordering::Relaxed};
 
 /// What a message says: its position, and which producer wrote it, by its incarnation.
 pub type Body = (u64, u64);
@@ -14,14 +15,17 @@ pub type Body = (u64, u64);
 /// A ring and the bodies of its cells.
 #[derive(Clone, Debug)]
 pub struct Ring {
-    words: Words<Heap>,
+    /// What the two sides share.
+    pub words: Words<Heap>,
     bodies: Arc<[UnsafeCell<Body>]>,
+    parking: bool,
 }
 
 impl Ring {
-    /// An empty ring of `capacity` cells.
+    /// An empty ring of `capacity` cells, whose sides never sleep.
     pub fn new(capacity: usize) -> Self {
         Self {
+            parking: false,
             words: Words {
                 producer: Arc::default(),
                 consumer: Arc::default(),
@@ -29,6 +33,18 @@ impl Ring {
             },
             bodies: (0..capacity).map(|_| UnsafeCell::new((u64::MAX, 0))).collect(),
         }
+    }
+
+    /// An empty ring of `capacity` cells, whose sides sleep when there is nothing to do.
+    pub fn parking(capacity: usize) -> Self {
+        Self { parking: true, ..Self::new(capacity) }
+    }
+
+    /// Nobody waits for a descriptor, unless a model says so.
+    fn ringer(&self) -> Option<Ringer> {
+        self.parking.then(|| {
+            Ringer::new(|line| assert_eq!(line.bell.load(Relaxed), 0, "a bell, and nobody to ring it"))
+        })
     }
 
     fn body(&self, position: u64) -> &UnsafeCell<Body> {
@@ -47,7 +63,12 @@ pub struct Sender {
 impl Sender {
     /// Takes the ring over.
     pub fn new(ring: &Ring) -> Self {
-        let producer = Producer::take_over(ring.words.clone()).expect("sound words");
+        Self::with_ringer(ring, ring.ringer())
+    }
+
+    /// Takes the ring over, and rings as `ringer` does.
+    pub fn with_ringer(ring: &Ring, ringer: Option<Ringer>) -> Self {
+        let producer = Producer::take_over(ring.words.clone(), ringer).expect("sound words");
         Self { ring: ring.clone(), producer }
     }
 
@@ -71,20 +92,33 @@ impl Sender {
     /// Sends, one by one, until the next message is `end`.
     pub fn send_until(&mut self, end: u64) {
         while self.position() < end {
-            if self.producer.free(1).expect("sound words") == 0 {
-                thread::yield_now();
-                continue;
-            }
+            self.wait_for_room(1);
             self.write(self.position(), (self.position(), self.incarnation()));
             self.producer.publish();
         }
     }
 
+    /// Waits until `count` positions are free: asleep, if the ring's sides sleep.
+    pub fn wait_for_room(&mut self, count: u64) {
+        let Self { ring, producer } = self;
+        let mut room = || (producer.free(count).expect("sound words") >= count).then_some(());
+        while room().is_none() {
+            if !ring.parking {
+                thread::yield_now();
+            } else if ring.words.producer.wait.sleep_unless(None, &mut room).is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Wakes the receiver, after something that it waits for beside messages.
+    pub fn wake(&mut self) {
+        self.producer.wake();
+    }
+
     /// Sends as many at once.
     pub fn send_batch(&mut self, count: u64) {
-        while self.producer.free(count).expect("sound words") < count {
-            thread::yield_now();
-        }
+        self.wait_for_room(count);
         let first = self.position();
         for position in first..first + count {
             self.write(position, (position, self.incarnation()));
@@ -109,7 +143,8 @@ pub struct Receiver {
 impl Receiver {
     /// Takes the ring over, from a predecessor that `died` or did not.
     pub fn new(ring: &Ring, died: bool) -> Self {
-        let consumer = Consumer::take_over(ring.words.clone(), died).expect("sound words");
+        let consumer = Consumer::take_over(ring.words.clone(), died, ring.ringer());
+        let consumer = consumer.expect("sound words");
         Self {
             ring: ring.clone(),
             consumer,
@@ -122,6 +157,11 @@ impl Receiver {
     /// The position of the next message.
     pub fn position(&self) -> u64 {
         self.consumer.position()
+    }
+
+    /// Whether there is a message.
+    pub fn is_ready(&mut self) -> bool {
+        self.consumer.poll(1) != Poll::Empty
     }
 
     /// Receives a message if there is one.
@@ -155,8 +195,20 @@ impl Receiver {
     pub fn receive_until(&mut self, end: u64) {
         while self.position() < end {
             if !self.try_receive() {
-                thread::yield_now();
+                self.wait_for(|| false);
             }
+        }
+    }
+
+    /// Waits until a message is there or `event` has happened: asleep, if the ring's sides sleep. May
+    /// come back for nothing.
+    pub fn wait_for(&mut self, event: impl Fn() -> bool) {
+        if self.ring.parking {
+            let consumer = &mut self.consumer;
+            let look = || (consumer.poll(1) != Poll::Empty || event()).then_some(());
+            self.ring.words.consumer.wait.sleep_unless(None, look);
+        } else {
+            thread::yield_now();
         }
     }
 

@@ -5,9 +5,10 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
     ("burial", include_str!("burial.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
+    ("parking", include_str!("parking.rs")),
     ("succession", include_str!("succession.rs")),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`sync`] | atomics and fences: std in production, loom in models, counted in budget tests |
+//! | [`sync`] | atomics, fences and futexes: std in production, loom in models, counted in budget tests |
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
 //! | [`marks`] | numbered steps at which a process may die |

@@ -3,7 +3,7 @@
 //! A [`Region`] knows an address and a length and hands out references only to types that any
 //! process may write at any time ([`Shared`]). It never forms `&[u8]` or `&mut`.
 
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Futex};
 use std::ptr::NonNull;
 
 /// Types that may live in memory which other processes write while this one reads.
@@ -18,6 +18,8 @@ pub unsafe trait Shared: Sync {}
 unsafe impl Shared for AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Shared for AtomicU64 {}
+// SAFETY: an atomic integer.
+unsafe impl Shared for Futex {}
 // SAFETY: an array of shared values is shared, and arrays are laid out without gaps.
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 

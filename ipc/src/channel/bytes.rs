@@ -161,8 +161,9 @@ impl BytesSender {
             return Err(SendError::Forked);
         }
         let Self { producer, link, .. } = self;
-        let room = |producer: &mut Producer<Mapped>| Ok((producer.free(1)? == 1).then_some(()));
-        link.poll_until(timeout, || room(producer)).map_err(|stopped| match stopped {
+        let lines = producer.words().producer.clone();
+        let room = || Ok((producer.free(1)? == 1).then_some(()));
+        link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => SendError::Timeout,
             Stopped::Gone(end) => end.into(),
@@ -199,6 +200,8 @@ impl Drop for BytesSender {
     fn drop(&mut self) {
         if !self.link.forked() {
             self.producer.hint();
+            self.link.close();
+            self.producer.wake();
         }
     }
 }
@@ -373,7 +376,7 @@ impl BytesReceiver {
         if self.link.forked() {
             return Err(RecvError::Forked);
         }
-        match self.consumer.poll(self.link.wait.eager_polls()) {
+        match self.consumer.poll(self.link.patience.eager_polls()) {
             Poll::Ready(position) => Ok(position),
             Poll::Empty | Poll::Corrupt(_) => self.wait(timeout),
         }
@@ -382,12 +385,13 @@ impl BytesReceiver {
     #[cold]
     fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
         let Self { consumer, link, .. } = self;
+        let lines = consumer.words().consumer.clone();
         let poll = || match consumer.poll(1) {
             Poll::Ready(position) => Ok(Some(position)),
             Poll::Empty => Ok(None),
             Poll::Corrupt(corrupt) => Err(corrupt),
         };
-        link.poll_until(timeout, poll).map_err(|stopped| match stopped {
+        link.poll_until(timeout, &lines.wait, poll).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => RecvError::Timeout,
             Stopped::Gone(end) => end.into(),
@@ -442,6 +446,8 @@ impl Drop for BytesReceiver {
     fn drop(&mut self) {
         if !self.link.forked() {
             self.consumer.tell();
+            self.link.close();
+            self.consumer.wake();
         }
     }
 }

@@ -2,18 +2,18 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, Gone, RecvError, SendError};
-use super::wait::{Patience, Stopped, Wait};
+use super::wait::{Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::geometry::CellFormat;
-use crate::ring::layout::{CellHead, Meta, ProducerLines};
+use crate::ring::layout::{CellHead, Meta, ProducerLines, WaitLine};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
-use strait_pools::environment::{Liveness, Monotonic, Peer, WaitSlice};
+use strait_pools::environment::{Liveness, Monotonic, Peer};
 use strait_pools::placement::{Mapped, MappedMany, MappedOne};
 use strait_pools::sync::AtomicU64;
 use strait_pools::sync::Ordering::Relaxed;
@@ -44,14 +44,14 @@ pub(super) struct Link {
     /// `None` only while dropping.
     tie: Option<Tie>,
     pub(super) channel: String,
-    pub(super) wait: Wait,
-    pub(super) slice: WaitSlice,
+    pub(super) patience: Patience,
 }
 
 /// Dropped in order: the endpoint closes, then the views of the segment go.
 #[derive(Debug)]
 struct Tie {
-    _endpoint: Endpoint,
+    /// `None` once it is closed.
+    endpoint: Option<Endpoint>,
     peer: PeerView,
     segment: Arc<Segment>,
 }
@@ -62,13 +62,12 @@ impl Link {
         endpoint: Endpoint,
         peer: u32,
         channel: String,
-        wait: Wait,
-        slice: WaitSlice,
+        patience: Patience,
     ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
-        let tie = Some(Tie { _endpoint: endpoint, peer, segment });
-        Ok(Self { guard, tie, channel, wait, slice })
+        let tie = Some(Tie { endpoint: Some(endpoint), peer, segment });
+        Ok(Self { guard, tie, channel, patience })
     }
 
     #[inline(always)]
@@ -76,14 +75,26 @@ impl Link {
         self.guard.forked()
     }
 
-    /// Polls until there is a result, the peer is gone, or `timeout` has passed.
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps on `bed` if
+    /// this side sleeps.
     pub(super) fn poll_until<R, E>(
-        &self,
+        &mut self,
         timeout: Option<Duration>,
+        bed: &WaitLine,
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, End>> {
-        let patience = Patience { wait: self.wait, slice: self.slice, timeout };
-        patience.poll_until(self, &Monotonic, || self.end(), poll)
+        let mut patience = self.patience;
+        let end = || self.end();
+        let result = patience.poll_until(timeout, bed, &*self, &Monotonic, end, poll);
+        self.patience = patience;
+        result
+    }
+
+    /// Says that this side was left in good order. What is mapped stays mapped.
+    pub(super) fn close(&mut self) {
+        if let Some(tie) = &mut self.tie {
+            tie.endpoint = None;
+        }
     }
 
     /// A view of the other side.
@@ -131,7 +142,7 @@ impl Liveness for Link {
 impl Drop for Link {
     /// Closes this side, and removes the segment if nobody uses it and everything was read.
     fn drop(&mut self) {
-        let Some(Tie { _endpoint: endpoint, peer, segment }) = self.tie.take() else { return };
+        let Some(Tie { endpoint, peer, segment }) = self.tie.take() else { return };
         drop(endpoint);
         drop(peer);
         if let Some(segment) = Arc::into_inner(segment) {

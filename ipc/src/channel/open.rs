@@ -7,10 +7,12 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::standby::Standby;
 use super::trust::{Checked, Trust};
-use super::wait::Wait;
+use super::wait::{Patience, Wait};
+use crate::bell;
 use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
+use crate::ring::parking::Ringer;
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
     ChannelInfo, ChannelSpec, Directory, Discipline, MapOptions, NameError, Segment, SegmentName,
@@ -54,7 +56,10 @@ pub struct Spsc<T, V = Checked> {
     cell: Option<AskedCell>,
     schema: String,
     on_full: OnFull,
-    wait: Wait,
+    wait: Option<Wait>,
+    parking: bool,
+    pauses: u32,
+    spin: Option<Duration>,
     slice: WaitSlice,
     map: MapOptions,
     of: PhantomData<fn() -> (T, V)>,
@@ -125,7 +130,10 @@ impl<T, V: Trust> Spsc<T, V> {
             cell: None,
             schema: String::new(),
             on_full: OnFull::default(),
-            wait: Wait::default(),
+            wait: None,
+            parking: false,
+            pauses: 0,
+            spin: None,
             slice: WaitSlice::default(),
             map: MapOptions::default(),
             of: PhantomData,
@@ -157,9 +165,36 @@ impl<T, V: Trust> Spsc<T, V> {
         self
     }
 
-    /// How this side waits (default: [`Wait::Spin`]).
+    /// How this side waits. By default as fits the channel: [`Wait::Adaptive`] if it was made for sides
+    /// that may sleep, [`Wait::BusySpin`] if not.
+    ///
+    /// Whether sides may sleep is settled when the channel is made. So ask for [`Wait::Park`] or
+    /// [`Wait::Adaptive`] on both sides, or for [`parking`](Spsc::parking) on the other one.
     pub fn wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Asks for a channel whose sides may sleep, whatever this one does. A message or a batch then costs
+    /// its sender a fence and a load; a channel made without it pays nothing, and nobody can sleep on
+    /// it or get a descriptor for it.
+    pub fn parking(mut self) -> Self {
+        self.parking = true;
+        self
+    }
+
+    /// Pause instructions between two polls of [`Wait::BusySpin`] and [`Wait::Adaptive`] (default: 0).
+    /// They are kind to a sibling hardware thread, and cost a lone message up to one of them: 10 to
+    /// 50 ns on present machines.
+    pub fn pauses(mut self, instructions: u32) -> Self {
+        self.pauses = instructions;
+        self
+    }
+
+    /// How long [`Wait::Park`] (default: not at all) and [`Wait::Adaptive`] (default: 50 µs) poll before
+    /// they sleep.
+    pub fn spin(mut self, time: Duration) -> Self {
+        self.spin = Some(time);
         self
     }
 
@@ -207,7 +242,11 @@ impl<T, V: Trust> Spsc<T, V> {
         })?;
         // Asked before anything is made: a refusal must not leave a channel of that geometry behind.
         content.fits(geometry.cell(), &self.label())?;
-        Ok(geometry)
+        Ok(geometry.with_parking(self.asks_for_parking()))
+    }
+
+    fn asks_for_parking(&self) -> bool {
+        self.parking || self.wait.is_some_and(Wait::sleeps)
     }
 
     fn find_or_make(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
@@ -254,6 +293,10 @@ impl<T, V: Trust> Spsc<T, V> {
                 return mismatch("cells of", asked.to_string(), geometry.cell().to_string());
             }
         }
+        if self.asks_for_parking() && !geometry.parking() {
+            let (asked, found) = ("sides that may sleep", "never sleep");
+            return mismatch("sides that", asked.to_owned(), found.to_owned());
+        }
         content.fits(geometry.cell(), &channel)
     }
 
@@ -288,15 +331,20 @@ impl<T, V: Trust> Spsc<T, V> {
         // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
         let (words, cells) = unsafe { map_ring(info, content.least) };
         let channel = info.label().to_owned();
-        let link = Link::new(segment, endpoint, peer, channel, self.wait, self.slice)?;
-        Ok(Opened { words, cells, link })
+        let parking = info.geometry().parking();
+        let fitting = if parking { Wait::Adaptive } else { Wait::BusySpin };
+        let wait = self.wait.unwrap_or(fitting);
+        let patience = Patience::new(wait, self.pauses, self.spin, self.slice);
+        let link = Link::new(segment, endpoint, peer, channel, patience)?;
+        let ringer = parking.then(bell::ringer);
+        Ok(Opened { words, cells, link, ringer })
     }
 
     fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
         let role = Role::Producer;
         let (segment, endpoint) = self.attach(role, content)?;
-        let Opened { words, cells, link } = self.tie(segment, endpoint, role, content)?;
-        match Producer::take_over(words) {
+        let Opened { words, cells, link, ringer } = self.tie(segment, endpoint, role, content)?;
+        match Producer::take_over(words, ringer) {
             Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
@@ -315,8 +363,9 @@ impl<T, V: Trust> Spsc<T, V> {
         content: &Content<'_>,
     ) -> Result<BytesReceiver, OpenError> {
         let died = matches!(endpoint.predecessor(), Predecessor::Died { .. });
-        let Opened { words, cells, link } = self.tie(segment, endpoint, Role::Consumer, content)?;
-        match Consumer::take_over(words, died) {
+        let role = Role::Consumer;
+        let Opened { words, cells, link, ringer } = self.tie(segment, endpoint, role, content)?;
+        match Consumer::take_over(words, died, ringer) {
             Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
@@ -352,6 +401,8 @@ struct Opened {
     words: Words<Mapped>,
     cells: Cells,
     link: Link,
+    /// On channels whose sides may sleep.
+    ringer: Option<Ringer>,
 }
 
 impl<T: Message, V: Trust> Spsc<T, V> {

@@ -3,55 +3,55 @@
 //! A wait is a series of bursts of polls. Between bursts it looks around: has the peer closed (one
 //! load), has the time run out, and, once per slice, does the peer's process still exist (a system
 //! call). The first burst costs nothing but the polls, so a message that is nearly there is not
-//! delayed by bookkeeping.
+//! delayed by bookkeeping. A side that may sleep does so when its bursts have lasted long enough,
+//! until it is woken or its slice ends.
 
+use crate::ring::layout::WaitLine;
+use crossbeam_utils::Backoff;
 use std::time::Duration;
 use strait_pools::environment::{Clock, Liveness, Peer, WaitSlice};
 use strait_pools::sync::{spin_loop, yield_now};
 
 /// How a side waits.
+///
+/// The first three never sleep: they keep a core busy, or pass it on. The last two sleep in the kernel
+/// until the other side wakes them, on channels that were made for it: those for which the side that
+/// came first asked for one of them, or for [`parking`](super::Spsc::parking).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
-    /// Poll without pause: lowest latency, and a core to itself.
+    /// Poll all the time: lowest latency, and a core to itself. Between two polls stand as many of the
+    /// processor's pause instructions as [`pauses`](super::Spsc::pauses) says; by default none.
     #[default]
-    Spin,
-    /// Poll with the processor's pause instruction in between: kinder to a sibling hardware thread,
-    /// later by up to one pause (10 to 50 ns on present machines).
-    Pause,
-    /// Give the core away between polls, for more processes than cores.
+    BusySpin,
+    /// Poll with pauses in between that double up to 64, then give the core away between polls: at
+    /// first nearly as quick as `BusySpin`, soon as kind as `Yield`.
+    Backoff,
+    /// Give the core away between polls, for more processes than cores. A core with nothing else to
+    /// do stays busy all the same.
     Yield,
+    /// Sleep as soon as there is nothing to do, or after polling for the time that
+    /// [`spin`](super::Spsc::spin) says. A wake-up takes about 2 µs if both sides share a core, and
+    /// tens of microseconds if the other core was idle.
+    Park,
+    /// Poll for 50 µs (or as [`spin`](super::Spsc::spin) says), then sleep; but sleep at once while
+    /// polling does not pay. It pays while the waits of late, averaged with an eighth for the latest,
+    /// last no more than twice that time; longer ones than four times that time count as those. So
+    /// messages that follow each other within 50 µs are met as by `BusySpin`, those that are more than
+    /// 100 µs apart as by `Park`, and it takes six of them to change from one to the other.
+    Adaptive,
 }
 
 impl Wait {
-    /// Polls between two looks around.
-    fn burst(self) -> u32 {
-        match self {
-            Wait::Spin => 2048,
-            Wait::Pause => 256,
-            Wait::Yield => 16,
-        }
-    }
-
-    /// Polls made where the caller stands, before the wait proper begins: a message that is about
-    /// to arrive finds its receiver in the shortest of loops.
-    #[inline(always)]
-    pub(super) fn eager_polls(self) -> u32 {
-        match self {
-            Wait::Spin => 2048,
-            Wait::Pause | Wait::Yield => 1,
-        }
-    }
-
-    #[inline(always)]
-    fn breathe(self) {
-        match self {
-            Wait::Spin => {}
-            Wait::Pause => spin_loop(),
-            Wait::Yield => yield_now(),
-        }
+    /// Whether a side that waits like this sleeps.
+    pub(super) fn sleeps(self) -> bool {
+        matches!(self, Self::Park | Self::Adaptive)
     }
 }
+
+/// How long a side that adapts polls before it sleeps: about what sleeping and waking cost where
+/// they cost most, between two cores of which one was idle.
+const ADAPTIVE_SPIN: Duration = Duration::from_micros(50);
 
 /// Why a wait ended without result.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,33 +67,92 @@ pub(super) enum Stopped<E, G> {
 /// How one side waits for the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    pub(super) wait: Wait,
+    wait: Wait,
+    /// Pause instructions between two polls.
+    pauses: u32,
+    /// How long to poll before sleeping, if the side sleeps.
+    spin: Duration,
     /// How often to ask the kernel whether the peer's process still exists.
-    pub(super) slice: WaitSlice,
-    /// How long to wait at most.
-    pub(super) timeout: Option<Duration>,
+    slice: WaitSlice,
+    /// How long waits last of late; kept by sides that adapt.
+    usual: Duration,
 }
 
 impl Patience {
-    /// Polls until there is a result, the peer is gone, or the time is up.
+    pub(super) fn new(wait: Wait, pauses: u32, spin: Option<Duration>, slice: WaitSlice) -> Self {
+        let default = if wait == Wait::Adaptive { ADAPTIVE_SPIN } else { Duration::ZERO };
+        Self { wait, pauses, spin: spin.unwrap_or(default), slice, usual: Duration::ZERO }
+    }
+
+    /// Polls made where the caller stands, before the wait proper begins: a message that is about
+    /// to arrive finds its receiver in the shortest of loops.
+    #[inline(always)]
+    pub(super) fn eager_polls(&self) -> u32 {
+        if self.wait == Wait::BusySpin && self.pauses == 0 { 2048 } else { 1 }
+    }
+
+    /// Polls between two looks around.
+    fn burst(&self) -> u32 {
+        match self.wait {
+            Wait::BusySpin if self.pauses == 0 => 2048,
+            Wait::BusySpin => 256,
+            Wait::Backoff | Wait::Yield => 16,
+            Wait::Park | Wait::Adaptive => 64,
+        }
+    }
+
+    fn breathe(&self, backoff: &Backoff) {
+        match self.wait {
+            Wait::Backoff => backoff.snooze(),
+            Wait::Yield => yield_now(),
+            Wait::BusySpin | Wait::Park | Wait::Adaptive => {
+                (0..self.pauses).for_each(|_| spin_loop());
+            }
+        }
+    }
+
+    /// How long to poll before sleeping, by what was seen of late.
+    fn worthwhile(&self) -> Duration {
+        let pays = self.wait != Wait::Adaptive || self.usual <= self.spin.saturating_mul(2);
+        if pays { self.spin } else { Duration::ZERO }
+    }
+
+    /// A wait has lasted so long.
+    fn learn(&mut self, waited: Duration) {
+        let counted = waited.min(self.spin.saturating_mul(4));
+        self.usual = self.usual - self.usual / 8 + counted / 8;
+    }
+
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps on `bed`
+    /// meanwhile if its strategy is to sleep.
     ///
     /// When the peer seems gone, `gone` says who; `None` if a successor is there by now. After that
     /// there is one last poll: what the one that is gone published before counts.
     pub(super) fn poll_until<R, E, G>(
-        self,
+        &mut self,
+        timeout: Option<Duration>,
+        bed: &WaitLine,
         peer: &impl Liveness,
         clock: &impl Clock,
         gone: impl Fn() -> Option<G>,
         mut poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, G>> {
+        let sleeps = self.wait.sleeps();
+        let spin = self.worthwhile();
+        let burst = if sleeps && spin.is_zero() { 1 } else { self.burst() };
+        let backoff = Backoff::new();
         let mut started = None;
         let mut probed = Duration::ZERO;
-        loop {
-            for _ in 0..self.wait.burst() {
-                if let Some(result) = poll().map_err(Stopped::Failed)? {
-                    return Ok(result);
+        let result = loop {
+            let found = (0..burst).find_map(|_| {
+                let found = poll().transpose();
+                if found.is_none() {
+                    self.breathe(&backoff);
                 }
-                self.wait.breathe();
+                found
+            });
+            if let Some(result) = found {
+                break result;
             }
 
             let now = clock.now();
@@ -105,12 +164,32 @@ impl Patience {
             }
             let ended = matches!(standing, Peer::Closed | Peer::Died).then(&gone).flatten();
             let stopped = match ended {
-                Some(who) => Stopped::Gone(who),
-                None if self.timeout.is_some_and(|limit| waited >= limit) => Stopped::Timeout,
-                None => continue,
+                Some(who) => Some(Stopped::Gone(who)),
+                None if timeout.is_some_and(|limit| waited >= limit) => Some(Stopped::Timeout),
+                None => None,
             };
-            return poll().map_err(Stopped::Failed)?.ok_or(stopped);
+            if let Some(stopped) = stopped {
+                return poll().map_err(Stopped::Failed)?.ok_or(stopped);
+            }
+
+            if sleeps && waited >= spin {
+                let slice = self.slice.0.saturating_sub(waited - probed);
+                let time = timeout.map_or(slice, |limit| slice.min(limit - waited));
+                // One that closes after this look wakes us.
+                let ended = || matches!(peer.glance(), Peer::Closed | Peer::Died);
+                let look = || match poll().transpose() {
+                    None => ended().then_some(None),
+                    found => Some(found),
+                };
+                if let Some(Some(result)) = bed.sleep_unless(Some(time), look) {
+                    break result;
+                }
+            }
+        };
+        if self.wait == Wait::Adaptive {
+            self.learn(started.map_or(Duration::ZERO, |start| clock.now().saturating_sub(start)));
         }
+        result.map_err(Stopped::Failed)
     }
 }
 
@@ -155,12 +234,20 @@ mod tests {
         }
     }
 
-    fn patience(timeout_ms: u64) -> Patience {
-        Patience {
-            wait: Wait::Pause,
-            slice: WaitSlice::default(),
-            timeout: Some(Duration::from_millis(timeout_ms)),
-        }
+    fn patience(wait: Wait) -> Patience {
+        Patience::new(wait, 1, None, WaitSlice::default())
+    }
+
+    /// How a wait of so many milliseconds ends, without sleep.
+    fn poll_for<R, E, G>(
+        timeout_ms: u64,
+        peer: &impl Liveness,
+        clock: &Ticking,
+        gone: impl Fn() -> Option<G>,
+        poll: impl FnMut() -> Result<Option<R>, E>,
+    ) -> Result<R, Stopped<E, G>> {
+        let timeout = Some(Duration::from_millis(timeout_ms));
+        patience(Wait::BusySpin).poll_until(timeout, &WaitLine::default(), peer, clock, gone, poll)
     }
 
     /// How a wait of 100 ms ends beside such a peer.
@@ -170,7 +257,7 @@ mod tests {
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, Peer>> {
         let gone = || Some(if peer.probes.get() > 0 { peer.probe } else { peer.glance });
-        patience(100).poll_until(peer, clock, gone, poll)
+        poll_for(100, peer, clock, gone, poll)
     }
 
     fn nobody() -> Option<Infallible> {
@@ -183,7 +270,7 @@ mod tests {
 
     #[test]
     fn time_runs_out() {
-        let stopped = patience(5).poll_until(&AlwaysAlive, &Ticking::default(), nobody, nothing);
+        let stopped = poll_for(5, &AlwaysAlive, &Ticking::default(), nobody, nothing);
         assert_eq!(stopped, Err(Stopped::Timeout));
     }
 
@@ -191,7 +278,7 @@ mod tests {
     fn a_result_at_once_reads_no_clock() {
         let clock = Ticking::default();
         let poll = || Ok::<_, Infallible>(Some(7));
-        let result = patience(5).poll_until(&AlwaysAlive, &clock, nobody, poll);
+        let result = poll_for(5, &AlwaysAlive, &clock, nobody, poll);
         assert_eq!((result, clock.0.get()), (Ok(7), 0));
     }
 
@@ -231,10 +318,10 @@ mod tests {
             asked.set(asked.get() + 1);
             (asked.get() == 3).then_some("the successor")
         };
-        let stopped = patience(100).poll_until(&peer, &clock, gone, nothing);
+        let stopped = poll_for(100, &peer, &clock, gone, nothing);
         assert_eq!((stopped, asked.get()), (Err(Stopped::Gone("the successor")), 3));
         // The time runs out all the same.
-        let stopped = patience(5).poll_until(&peer, &Ticking::default(), nobody, nothing);
+        let stopped = poll_for(5, &peer, &Ticking::default(), nobody, nothing);
         assert_eq!(stopped, Err(Stopped::Timeout));
     }
 
@@ -250,7 +337,7 @@ mod tests {
                 Some(())
             };
             let poll = || Ok::<_, Infallible>(asked.get().then_some(7));
-            assert_eq!(patience(100).poll_until(&peer, &clock, gone, poll), Ok(7));
+            assert_eq!(poll_for(100, &peer, &clock, gone, poll), Ok(7));
         }
     }
 

@@ -1,4 +1,5 @@
-//! A ring's geometry: how many cells, of which format, and how many bytes that takes.
+//! A ring's geometry: how many cells, of which format, whether its sides may sleep, and how many bytes
+//! that takes.
 //!
 //! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
 //! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
@@ -88,6 +89,7 @@ impl fmt::Display for CellFormat {
 pub struct Geometry {
     capacity: u64,
     cell: CellFormat,
+    parking: bool,
 }
 
 /// Why a geometry is refused.
@@ -122,7 +124,7 @@ fn suggestion(capacity: u64) -> String {
 }
 
 impl Geometry {
-    /// Checks and keeps a geometry.
+    /// Checks and keeps a geometry, of a ring whose sides never sleep.
     pub fn new(capacity: u64, cell: CellFormat) -> Result<Self, GeometryError> {
         if !capacity.is_power_of_two() {
             return Err(GeometryError::Capacity(capacity));
@@ -136,7 +138,18 @@ impl Geometry {
         if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
             return Err(GeometryError::TooLarge { capacity, stride: cell.stride() });
         }
-        Ok(Self { capacity, cell })
+        Ok(Self { capacity, cell, parking: false })
+    }
+
+    /// The same, of a ring whose sides may sleep (see [`parking`](super::parking)) or may not.
+    #[must_use]
+    pub const fn with_parking(self, parking: bool) -> Self {
+        Self { parking, ..self }
+    }
+
+    /// Whether the ring's sides may sleep.
+    pub const fn parking(&self) -> bool {
+        self.parking
     }
 
     /// Number of cells, a power of two.

@@ -1,4 +1,4 @@
-//! The words of a ring in memory. Layout version 2; every offset is asserted below.
+//! The words of a ring in memory. Layout version 3; every offset is asserted below.
 //!
 //! ```text
 //! producer region (the producer writes, the consumer reads)
@@ -6,7 +6,7 @@
 //!   8    dropped      messages refused under DropNewest
 //!   16   incarnation  how many producers have owned the ring
 //!   24   began        position at which this incarnation began
-//!   128  (reserved: waiters of the producer, futex word, shared limit)
+//!   128  WaitLine     where the producer sleeps while the ring is full
 //!   256  cell 0, cell 1, …
 //!
 //! consumer region (the consumer writes, the producer reads)
@@ -14,7 +14,11 @@
 //!   128  cursor       next position to read; never polled by the producer
 //!   136  incarnation  how many consumers have owned the ring
 //!   144  redelivered  position + 1 of the message that a dead consumer may have had in hand
-//!   256  (reserved: waiters of the consumer, futex word)
+//!   256  WaitLine     where the consumer sleeps while the ring is empty
+//!
+//! WaitLine (both sides write it; in rings whose sides never sleep nobody does)
+//!   0    sleeper      AWAKE, ASLEEP or ARMED; a futex, 4 B
+//!   8    bell         what leads the waker to the sleeper's descriptor; 0: nothing does
 //!
 //! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
@@ -24,11 +28,11 @@
 //!   16   body, 16-aligned
 //! ```
 //!
-//! One writer per 128-byte line: adjacent-line prefetchers move lines in pairs.
+//! One writer per 128-byte line, but for the wait lines: adjacent-line prefetchers move lines in pairs.
 //! Zeroed memory is a new ring: no position is published, nothing is consumed.
 
 use strait_pools::region::Shared;
-use strait_pools::sync::AtomicU64;
+use strait_pools::sync::{AtomicU64, Futex};
 
 /// The producer's words at the start of its region.
 #[derive(Debug, Default)]
@@ -44,8 +48,8 @@ pub struct ProducerLines {
     pub began: AtomicU64,
     #[cfg(not(loom))]
     line0: [AtomicU64; 12],
-    #[cfg(not(loom))]
-    reserved: [AtomicU64; 16],
+    /// Where the producer sleeps while the ring is full.
+    pub wait: WaitLine,
 }
 
 /// The consumer's words at the start of its region.
@@ -65,8 +69,25 @@ pub struct ConsumerLines {
     pub redelivered: AtomicU64,
     #[cfg(not(loom))]
     line1: [AtomicU64; 13],
-    #[cfg(not(loom))]
-    reserved: [AtomicU64; 16],
+    /// Where the consumer sleeps while the ring is empty.
+    pub wait: WaitLine,
+}
+
+/// [`WaitLine::sleeper`]: the side is awake, or has been woken.
+pub const AWAKE: u32 = 0;
+/// [`WaitLine::sleeper`]: the side sleeps on that word, or is about to.
+pub const ASLEEP: u32 = 1;
+/// [`WaitLine::sleeper`]: the side waits for its descriptor, or is about to.
+pub const ARMED: u32 = 2;
+
+/// Where one side of a ring sleeps; [`parking`](super::parking) says how.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub struct WaitLine {
+    /// [`AWAKE`], [`ASLEEP`] or [`ARMED`]. Anything else wakes as `ASLEEP` does.
+    pub sleeper: Futex,
+    /// The random number in the address of the side's descriptor; 0 if it has none.
+    pub bell: AtomicU64,
 }
 
 /// The head of a wide cell; the body follows.
@@ -133,6 +154,8 @@ unsafe impl Shared for ProducerLines {}
 // SAFETY: as above.
 unsafe impl Shared for ConsumerLines {}
 // SAFETY: as above.
+unsafe impl Shared for WaitLine {}
+// SAFETY: as above.
 unsafe impl Shared for CellHead {}
 // SAFETY: as above.
 unsafe impl Shared for DenseCell {}
@@ -146,13 +169,16 @@ const _: () = {
     assert!(offset_of!(ProducerLines, dropped) == 8);
     assert!(offset_of!(ProducerLines, incarnation) == 16);
     assert!(offset_of!(ProducerLines, began) == 24);
-    assert!(offset_of!(ProducerLines, reserved) == 128);
+    assert!(offset_of!(ProducerLines, wait) == 128);
     assert!(size_of::<ConsumerLines>() == 384);
     assert!(offset_of!(ConsumerLines, consumed) == 0);
     assert!(offset_of!(ConsumerLines, cursor) == 128);
     assert!(offset_of!(ConsumerLines, incarnation) == 136);
     assert!(offset_of!(ConsumerLines, redelivered) == 144);
-    assert!(offset_of!(ConsumerLines, reserved) == 256);
+    assert!(offset_of!(ConsumerLines, wait) == 256);
+    assert!(size_of::<WaitLine>() == 128);
+    assert!(offset_of!(WaitLine, sleeper) == 0);
+    assert!(offset_of!(WaitLine, bell) == 8);
     assert!(size_of::<CellHead>() == 16);
     assert!(offset_of!(CellHead, meta) == 8);
     assert!(size_of::<DenseCell>() == 16);

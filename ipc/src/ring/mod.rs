@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`geometry`] | how many cells, of which format; footprints; what is refused |
 //! | [`layout`] | the words of a ring, with their offsets asserted |
+//! | [`parking`] | how a side sleeps, and how the other wakes it |
 //! | [`spsc`] | one producer, one consumer: the algorithm |
 
 pub mod geometry;
 pub mod layout;
+pub mod parking;
 pub mod spsc;

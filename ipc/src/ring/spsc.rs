@@ -28,6 +28,9 @@
 //! that wrote them, after the kernel has handed over the endpoint's lock (which orders everything
 //! before it), and by observers who may see stale values: relaxed throughout.
 //!
+//! A ring whose sides may sleep has two fences more, each behind a store of this table that the other
+//! side may be waiting for: see [`parking`](super::parking).
+//!
 //! # Lone messages, streams, and the bad regime between them
 //!
 //! A lone message finds the consumer polling its very cell. In a stream the consumer had better be
@@ -53,6 +56,7 @@
 //! The survivor needs nothing of the dead side to go on with what is in the ring.
 
 use super::layout::{ConsumerLines, ProducerLines};
+use super::parking::Ringer;
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::{Many, Placement};
 use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
@@ -128,6 +132,11 @@ pub struct Producer<P: Placement> {
     limit: u64,
     /// The hint is stored again when `position` gets here.
     next_hint: u64,
+    /// There is more to do than to publish when `position` gets here: where the next hint is due if
+    /// the consumer never sleeps, else at once.
+    attention: u64,
+    /// How to wake the consumer, if it may sleep.
+    ringer: Option<Ringer>,
     capacity: u64,
     /// How many messages ahead to fetch, to write, if that far is known to be free.
     reach: u64,
@@ -138,8 +147,9 @@ pub struct Producer<P: Placement> {
 impl<P: Placement> Producer<P> {
     /// Takes the ring over, from a new segment or from a predecessor that closed or died.
     ///
-    /// Whoever calls this holds the producer's role: no other producer exists.
-    pub fn take_over(words: Words<P>) -> Result<Self, Corrupt> {
+    /// Whoever calls this holds the producer's role: no other producer exists. With a `ringer`, the
+    /// consumer may sleep, and is woken: a predecessor may have died between publishing and waking.
+    pub fn take_over(words: Words<P>, ringer: Option<Ringer>) -> Result<Self, Corrupt> {
         let capacity = words.states.len();
         let consumed = words.consumer.consumed.load(Acquire.at("spsc.takeover"));
         let end = consumed.wrapping_add(capacity);
@@ -179,8 +189,23 @@ impl<P: Placement> Producer<P> {
         words.producer.incarnation.store(incarnation, Release.at("spsc.began"));
         pass(Mark::TakeoverDone);
         let next_hint = position.wrapping_add(hint_every(capacity));
+        let attention = if ringer.is_none() { next_hint } else { position };
         let reach = reach(&words);
-        Ok(Self { words, position, limit: end, next_hint, capacity, reach, incarnation })
+        let mut producer = Self {
+            words,
+            position,
+            limit: end,
+            next_hint,
+            attention,
+            ringer,
+            capacity,
+            reach,
+            incarnation,
+        };
+        if let Some(ringer) = &mut producer.ringer {
+            producer.words.consumer.wait.rouse(ringer);
+        }
+        Ok(producer)
     }
 
     /// How many producers have owned the ring, this one included.
@@ -263,15 +288,35 @@ impl<P: Placement> Producer<P> {
     #[inline(always)]
     fn advance(&mut self, next: u64) {
         self.position = next;
-        if ahead(next, self.next_hint) >= 0 {
+        if ahead(next, self.attention) >= 0 {
+            self.attend();
+        }
+    }
+
+    /// What is due beside publishing: in a ring whose sides never sleep, rarely anything.
+    #[inline]
+    fn attend(&mut self) {
+        if ahead(self.position, self.next_hint) >= 0 {
             self.hint();
         }
+        self.wake();
     }
 
     /// Stores the exact position for observers and successors; done before closing.
     pub fn hint(&mut self) {
         self.words.producer.published.store(self.position, Relaxed);
         self.next_hint = self.position.wrapping_add(hint_every(self.capacity));
+        if self.ringer.is_none() {
+            self.attention = self.next_hint;
+        }
+    }
+
+    /// Wakes the consumer if it sleeps; done by itself only after closing.
+    #[inline]
+    pub fn wake(&mut self) {
+        if let Some(ringer) = &mut self.ringer {
+            self.words.consumer.wait.wake(ringer);
+        }
     }
 
     /// Counts a message that was dropped because the ring was full.
@@ -325,13 +370,20 @@ pub struct Consumer<P: Placement> {
     look_at: u64,
     /// Messages in a row, without running dry, that make a stream.
     stream: u64,
+    /// How to wake the producer, if it may sleep.
+    ringer: Option<Ringer>,
 }
 
 impl<P: Placement> Consumer<P> {
     /// Takes the ring over, from a new segment or from a predecessor that closed or `died`.
     ///
-    /// Whoever calls this holds the consumer's role: no other consumer exists.
-    pub fn take_over(words: Words<P>, died: bool) -> Result<Self, Corrupt> {
+    /// Whoever calls this holds the consumer's role: no other consumer exists. With a `ringer`, the
+    /// producer may sleep, and is woken: a predecessor may have died between telling and waking.
+    pub fn take_over(
+        words: Words<P>,
+        died: bool,
+        ringer: Option<Ringer>,
+    ) -> Result<Self, Corrupt> {
         let capacity = words.states.len();
         let told = words.consumer.consumed.load(Relaxed);
         let position = words.consumer.cursor.load(Relaxed);
@@ -352,7 +404,13 @@ impl<P: Placement> Consumer<P> {
         // A ring too small to be far behind in is never looked ahead in.
         let stream = if reach == 0 { i64::MAX.cast_unsigned() } else { 2 * reach };
         let look_at = position.wrapping_add(stream);
-        Ok(Self { words, position, told, every, reach, horizon: position, look_at, stream })
+        let horizon = position;
+        let mut consumer =
+            Self { words, position, told, every, reach, horizon, look_at, stream, ringer };
+        if let Some(ringer) = &mut consumer.ringer {
+            consumer.words.producer.wait.rouse(ringer);
+        }
+        Ok(consumer)
     }
 
     /// The position of the next message.
@@ -366,7 +424,7 @@ impl<P: Placement> Consumer<P> {
     /// On finding it empty, tells the producer of all progress: nobody waits for cells that are free.
     #[inline(always)]
     pub fn poll(&mut self, polls: u32) -> Poll {
-        let Self { words, position, told, look_at, stream, .. } = self;
+        let Self { words, position, told, look_at, stream, ringer, .. } = self;
         let position = *position;
         let cell = words.states.at(position);
         for _ in 0..polls {
@@ -380,7 +438,7 @@ impl<P: Placement> Consumer<P> {
             }
             *look_at = position.wrapping_add(*stream);
             if *told != position {
-                tell(words, position, told);
+                tell(words, position, told, ringer);
             }
         }
         Poll::Empty
@@ -430,7 +488,14 @@ impl<P: Placement> Consumer<P> {
 
     /// Tells the producer of all progress; done before closing.
     pub fn tell(&mut self) {
-        tell(&self.words, self.position, &mut self.told);
+        tell(&self.words, self.position, &mut self.told, &mut self.ringer);
+    }
+
+    /// Wakes the producer if it sleeps; done by itself only after closing.
+    pub fn wake(&mut self) {
+        if let Some(ringer) = &mut self.ringer {
+            self.words.producer.wait.wake(ringer);
+        }
     }
 
     /// The words this side shares with its peer.
@@ -469,9 +534,17 @@ impl<P: Placement> Consumer<P> {
 
 /// Tells the producer that every position below `position` is free again.
 #[inline]
-fn tell<P: Placement>(words: &Words<P>, position: u64, told: &mut u64) {
+fn tell<P: Placement>(
+    words: &Words<P>,
+    position: u64,
+    told: &mut u64,
+    ringer: &mut Option<Ringer>,
+) {
     // Pairs with `spsc.refresh`: our reads of the freed bodies are over.
     words.consumer.consumed.store(position, Release.at("spsc.tell"));
     *told = position;
     pass(Mark::ConsumerTold);
+    if let Some(ringer) = ringer {
+        words.producer.wait.wake(ringer);
+    }
 }

@@ -4,7 +4,8 @@
 use super::error::Fault;
 use super::layout::{
     CELL_DENSE, CELL_WIDE, ChannelEntry, EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION,
-    MAGIC, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES, STATE_LIVE,
+    MAGIC, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES, PARKING_ALLOWED,
+    PARKING_NEVER, STATE_LIVE,
 };
 use super::spec::{Discipline, ENDPOINTS_PER_CHANNEL, Plan, SegmentSpec, table_bytes};
 use crate::ring::geometry::{CellFormat, Geometry, PAGE};
@@ -94,6 +95,8 @@ pub(super) fn encode(spec: &SegmentSpec<'_>, plan: &Plan, birth: &Birth) -> Vec<
         entry.u32(offset_of!(ChannelEntry, cell_format), format);
         entry.u32(offset_of!(ChannelEntry, cell_bytes), cell_bytes);
         entry.u64(offset_of!(ChannelEntry, capacity), channel.geometry.capacity());
+        let parking = if channel.geometry.parking() { PARKING_ALLOWED } else { PARKING_NEVER };
+        entry.u32(offset_of!(ChannelEntry, parking), parking);
         entry.u64(offset_of!(ChannelEntry, producer_offset), producer);
         entry.u64(offset_of!(ChannelEntry, consumer_offset), consumer);
         entry.u32(offset_of!(ChannelEntry, first_endpoint), first_endpoint);
@@ -272,6 +275,14 @@ impl Channel {
         };
         let geometry = Geometry::new(entry.u64(offset_of!(ChannelEntry, capacity)), cell)
             .map_err(|error| Fault::damaged(subject("geometry"), "a possible ring", error))?;
+        let parking = match entry.u32(offset_of!(ChannelEntry, parking)) {
+            PARKING_NEVER => false,
+            PARKING_ALLOWED => true,
+            other => {
+                let known = "0 (never) or 1 (allowed)";
+                return Err(Fault::foreign(subject("parking"), known, other));
+            }
+        };
         let first_endpoint = entry.u32(offset_of!(ChannelEntry, first_endpoint));
         let expected = index * ENDPOINTS_PER_CHANNEL;
         if first_endpoint != expected {
@@ -280,7 +291,7 @@ impl Channel {
         Ok(Self {
             label: label.to_owned(),
             discipline,
-            geometry,
+            geometry: geometry.with_parking(parking),
             fingerprint: entry.u128(offset_of!(ChannelEntry, fingerprint)),
             schema: schema.to_owned(),
             producer_offset: entry.u64(offset_of!(ChannelEntry, producer_offset)),
@@ -343,7 +354,7 @@ mod tests {
 
     fn specs() -> [ChannelSpec<'static>; 2] {
         let wide = Geometry::new(1024, CellFormat::Wide { bytes: 128 }).unwrap();
-        let dense = Geometry::new(16, CellFormat::Dense).unwrap();
+        let dense = Geometry::new(16, CellFormat::Dense).unwrap().with_parking(true);
         let spec = |label, geometry, schema| ChannelSpec {
             label,
             discipline: Discipline::Spsc,

@@ -1,4 +1,4 @@
-//! The bytes of a segment. Layout version 2; every offset is asserted below.
+//! The bytes of a segment. Layout version 3; every offset is asserted below.
 //!
 //! ```text
 //! page 0          Header
@@ -26,16 +26,17 @@
 //!   12   label_len                            16   attached_unix_ns
 //!   16   capacity                             24   ended_unix_ns
 //!   24   producer_offset                      32   program, 32 B
-//!   32   consumer_offset                      128  (reserved line: waiter bits, futex word,
-//!   40   first_endpoint                             record in hand, intent)
+//!   32   consumer_offset                      128  (reserved line: record in hand, intent)
+//!   40   first_endpoint
 //!   44   schema_len
 //!   48   fingerprint, 16 B
 //!   64   label, 128 B
+//!   192  parking
 //!   2048 schema, 2048 B
 //! ```
 //!
 //! Feature bits say what a program must know. `compat`: nothing; `ro_compat`: needed to write;
-//! `incompat`: needed to read. Version 2 defines none, so any in the last two is refused.
+//! `incompat`: needed to read. Version 3 defines none, so any in the last two is refused.
 //!
 //! Header and entries are read once, into private memory, and validated there. Integers are
 //! little-endian. Magic and `state` keep their place in every layout version, so that any program
@@ -48,7 +49,7 @@ use strait_pools::sync::{AtomicU32, AtomicU64};
 /// The first eight bytes of every segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRAIT\r\n");
 /// The version of everything on this page.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 /// [`Header::kind`] of a segment that holds channels.
 pub const KIND_CHANNELS: u32 = 1;
 /// [`Header::state`] of a segment in use.
@@ -59,6 +60,10 @@ pub const STATE_RETIRED: u32 = 1;
 pub const CELL_WIDE: u32 = 1;
 /// [`ChannelEntry::cell_format`]: dense cells.
 pub const CELL_DENSE: u32 = 2;
+/// [`ChannelEntry::parking`]: the ring's sides never sleep.
+pub const PARKING_NEVER: u32 = 0;
+/// [`ChannelEntry::parking`]: the ring's sides may sleep, and are woken.
+pub const PARKING_ALLOWED: u32 = 1;
 /// Longest label of a channel, in bytes.
 pub const MAX_LABEL_BYTES: usize = 128;
 /// Longest schema text of a channel, in bytes.
@@ -117,7 +122,8 @@ pub struct ChannelEntry {
     pub schema_len: u32,
     pub fingerprint: [u64; 2],
     pub label: [u8; MAX_LABEL_BYTES],
-    pub reserved: [u64; 232],
+    pub parking: u32,
+    pub reserved: [u32; 463],
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
@@ -205,5 +211,6 @@ const _: () = {
     assert!(offset_of!(ChannelEntry, schema_len) == 44);
     assert!(offset_of!(ChannelEntry, fingerprint) == 48);
     assert!(offset_of!(ChannelEntry, label) == 64);
+    assert!(offset_of!(ChannelEntry, parking) == 192);
     assert!(offset_of!(ChannelEntry, schema) == 2048);
 };

@@ -88,6 +88,16 @@ marks! {
     RemovalRetired = 72, "removal-retired";
     /// A segment has lost its name; its remover still has it locked.
     RemovalUnlinked = 73, "removal-unlinked";
+    /// A side says that it sleeps; it has not looked again whether it need.
+    SleepNoted = 81, "sleep-noted";
+    /// A side has looked again, and goes to sleep.
+    SleepBegun = 82, "sleep-begun";
+    /// A side is awake again; its word still says that it sleeps, unless it was woken.
+    SleepOver = 83, "sleep-over";
+    /// A sleeper's word says that it is awake; nobody has woken it.
+    WakeNoted = 84, "wake-noted";
+    /// A sleeper has been woken.
+    WakeDone = 85, "wake-done";
 }
 
 impl Mark {

@@ -18,10 +18,14 @@ pub struct Counts {
     pub rmws: u64,
     /// Fences.
     pub fences: u64,
+    /// Calls of the kernel, to sleep or to wake.
+    pub system_calls: u64,
 }
 
 thread_local! {
-    static COUNTS: Cell<Counts> = const { Cell::new(Counts { loads: 0, stores: 0, rmws: 0, fences: 0 }) };
+    static COUNTS: Cell<Counts> = const {
+        Cell::new(Counts { loads: 0, stores: 0, rmws: 0, fences: 0, system_calls: 0 })
+    };
 }
 
 /// Runs `work` and returns its result with the operations it made on this thread.
@@ -36,6 +40,11 @@ fn note(change: impl FnOnce(&mut Counts)) {
     let mut counts = COUNTS.get();
     change(&mut counts);
     COUNTS.set(counts);
+}
+
+/// A system call is about to be made.
+pub(super) fn note_system_call() {
+    note(|c| c.system_calls += 1);
 }
 
 /// A memory fence at a named site of the ordering ledger.

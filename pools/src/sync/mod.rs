@@ -11,7 +11,12 @@
 //! model the environment variable `STRAIT_WEAKEN=spsc.publish` weakens that one site, which is how
 //! `cargo xtask loom --mutations` proves that each ordering is needed. `Relaxed` cannot be weakened
 //! and needs no site.
+//!
+//! A [`Futex`] is a word on which threads of any process sleep until it changes: the kernel's in
+//! production, a stand-in under loom. What a protocol needs besides orderings, [`step`] names: in a
+//! model the same variable leaves that one step out.
 
+mod futex;
 mod site;
 
 #[cfg(all(not(loom), not(strait_counting)))]
@@ -25,6 +30,10 @@ mod imp {
     pub fn fence(ordering: super::Ordering, _site: &'static str) {
         std::sync::atomic::fence(ordering);
     }
+
+    /// A system call is about to be made; counted in budget tests.
+    #[inline(always)]
+    pub(super) fn note_system_call() {}
 }
 
 #[cfg(loom)]
@@ -35,6 +44,7 @@ mod imp;
 #[path = "counting.rs"]
 mod imp;
 
+pub use futex::Futex;
 pub use imp::*;
-pub use site::Site;
+pub use site::{Site, step};
 pub use std::sync::atomic::Ordering;

@@ -31,6 +31,21 @@ impl Site for Ordering {
     }
 }
 
+/// Whether to take a step that is no ordering but without which a protocol fails: `true`, but in a
+/// model whose `STRAIT_WEAKEN` names it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub const fn step(_site: &'static str) -> bool {
+    true
+}
+
+/// Whether to take a step that is no ordering but without which a protocol fails: `true`, but in a
+/// model whose `STRAIT_WEAKEN` names it.
+#[cfg(loom)]
+pub fn step(site: &'static str) -> bool {
+    weakened(site).is_none()
+}
+
 /// What to keep of the ordering at `site`: `None` for all of it, `Some("")` for nothing.
 #[cfg(loom)]
 pub(super) fn weakened(site: &str) -> Option<&'static str> {

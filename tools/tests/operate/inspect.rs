@@ -19,7 +19,7 @@ fn a_channel_in_use() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage open
-    layout version 2
+    layout version 3
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
@@ -139,14 +139,14 @@ fn another_version() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage unused
-    layout version 9, read as version 2 would
+    layout version 9, read as version 3 would
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
     channels 1
 
     verdict
-    made by another version of Strait: layout version: this program knows 2, the segment has 9; use the same version on both sides, or end its users and remove it
+    made by another version of Strait: layout version: this program knows 3, the segment has 9; use the same version on both sides, or end its users and remove it
     no process has it open: `strait clean test orders --directory [dir]` removes it, whatever is in it
     ");
 }
@@ -168,7 +168,7 @@ fn damaged_ones() {
     owner [uid]
     size 8192 bytes, 8192 allocated
     usage unused
-    layout version 2
+    layout version 3
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
@@ -271,7 +271,7 @@ fn any_file_can_be_looked_at() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage unused
-    layout version 2
+    layout version 3
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]

@@ -102,7 +102,7 @@ fn what_is_no_channel_or_is_damaged() {
     test+socket: not a Strait segment: it is a socket or device; if nothing else needs the file, remove it by hand
     test+table: damaged: geometry of channel 0: expected a possible ring, found capacity 1809 is not a power of two: ask for 2048 instead; end its users and remove it
     test+truncated: damaged: file size: expected 20480 bytes, as its header says, found 8192; end its users and remove it
-    test+version: made by another version of Strait: layout version: this program knows 2, the segment has 9; use the same version on both sides, or end its users and remove it
+    test+version: made by another version of Strait: layout version: this program knows 3, the segment has 9; use the same version on both sides, or end its users and remove it
     test+words: damaged: the ring's words contradict each other: cursor is 1000, which position 0 rules out; end its users and remove the channel
     test+zeros: not a Strait segment: it begins with 0x0000000000000000; if nothing else needs the file, remove it by hand
     ");

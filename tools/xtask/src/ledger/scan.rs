@@ -1,4 +1,4 @@
-//! Finding memory orderings in a Rust source.
+//! Finding memory orderings, and steps named as they are, in a Rust source.
 //!
 //! Works on tokens, so comments, strings and line breaks are no concern of it. What stands behind
 //! `#[cfg(test)]` is left out; so are `use` declarations, except that they may not rename an
@@ -88,6 +88,15 @@ impl Findings {
                 }
                 _ => 0,
             },
+            // A step that is no ordering; not where it is defined.
+            "step" if !before.is_some_and(|before| is_ident(before, "fn")) => {
+                if let Some(TokenTree::Group(arguments)) = rest.first()
+                    && let Some(name) = sole_string(&arguments.stream().into_iter().collect::<Vec<_>>())
+                {
+                    self.sites.push(SiteUse { name, ordering: "step".to_owned(), line });
+                }
+                0
+            }
             "Relaxed" => {
                 self.relaxed.push(line);
                 0
@@ -287,6 +296,14 @@ mod tests {
             fn h(&self) -> impl Iterator + use<'_> { a.load(Acquire) }
             macro_rules! m { () => { a.load(Acquire) } }"#;
         assert_eq!(fault_lines(source), [3, 5, 6, 7]);
+    }
+
+    #[test]
+    fn steps_are_found_where_they_are_taken() {
+        let source = r#"
+            fn step(site: &'static str) -> bool { true }
+            fn f() { if step("m.look") { look() } let step = 1; first.step(step); }"#;
+        assert_eq!(sites(source), [site("m.look", "step", 3)]);
     }
 
     #[test]
