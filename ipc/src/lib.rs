@@ -8,16 +8,17 @@
 //! | [`ring`] | the algorithm: one producer, one consumer, an array of cells |
 //! | [`segment`] | shared memory with a name: created whole, validated, removed safely |
 //! | [`endpoint`] | who holds which side, and whether that process still lives |
+//! | [`wait_set`] | one wait for many channels, timers and descriptors |
 //! | [`system`] | the few files that call the kernel |
 //!
 //! Most programs use the crate `strait`, which adds domains and the derive macro.
 
-pub mod bell;
 pub mod channel;
 pub mod endpoint;
 pub mod message;
 pub mod ring;
 pub mod segment;
 pub mod system;
+pub mod wait_set;
 
 pub use rkyv;

@@ -7,13 +7,15 @@
 //! Bodies are raw addresses, not slices: the memory belongs to every process that maps it, and a
 //! slice would promise the compiler otherwise.
 
-use super::error::{BadMessage, RecvError, SendError};
+use super::error::{BadMessage, DescriptorError, RecvError, SendError};
 use super::link::{Cell, Cells, Link};
 use super::open::OnFull;
 use super::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::{Invalid, WriteError};
 use crate::ring::spsc::{Consumer, Corrupt, Poll, Producer};
+use crate::wait_set::source::Attachment;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use strait_pools::environment::{Liveness, Peer};
 use strait_pools::marks::{Mark, pass};
@@ -118,11 +120,7 @@ impl BytesSender {
     /// Whether a message may be written now, by the channel's policy: `false` drops it.
     #[inline]
     pub(super) fn make_room(&mut self) -> Result<bool, SendError> {
-        match self.room_now() {
-            Ok(()) => Ok(true),
-            Err(SendError::Full) => self.when_full(),
-            Err(error) => Err(error),
-        }
+        if self.free(1)? == 1 { Ok(true) } else { self.when_full() }
     }
 
     #[cold]
@@ -140,7 +138,45 @@ impl BytesSender {
     /// Whether there is room for one message, now.
     #[inline]
     pub(super) fn room_now(&mut self) -> Result<(), SendError> {
-        if self.free(1)? == 1 { Ok(()) } else { Err(SendError::Full) }
+        if self.free(1)? == 1 { Ok(()) } else { self.no_room() }
+    }
+
+    /// A sender that waits for its descriptor is told by that from now on.
+    #[cold]
+    fn no_room(&mut self) -> Result<(), SendError> {
+        let Self { producer, link, .. } = self;
+        let lines = producer.words().producer.clone();
+        if !link.has_bell() {
+            return Err(SendError::Full);
+        }
+        let armed = link.arm(&lines.wait, || (producer.free(1) != Ok(0)).then_some(())).is_none();
+        let end = if armed { link.end() } else { None };
+        // What was freed before the end counts.
+        match producer.free(1) {
+            Ok(0) => Err(end.map_or(SendError::Full, SendError::from)),
+            Ok(_) => Ok(()),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// A descriptor for `epoll` and its like: readable when a full ring has room, or its receiver is
+    /// gone, or once a slice, to look whether it is. It may be readable for no reason.
+    ///
+    /// Before waiting for it, send with [`try_claim`](BytesSender::try_claim) (or
+    /// [`try_send`](super::Sender::try_send)) until that says [`SendError::Full`]: that call makes the
+    /// descriptor unreadable until there is room again.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        let lines = self.producer.words().producer.clone();
+        self.link.descriptor(&lines.wait)
+    }
+
+    pub(crate) fn attach(&mut self) -> Result<Attachment<'_>, DescriptorError> {
+        let lines = self.producer.words().producer.clone();
+        self.link.attachment(&lines.wait)
     }
 
     /// Free cells, up to `wanted`.
@@ -200,7 +236,7 @@ impl Drop for BytesSender {
     fn drop(&mut self) {
         if !self.link.forked() {
             self.producer.hint();
-            self.link.close();
+            self.link.close(&self.producer.words().producer.wait);
             self.producer.wake();
         }
     }
@@ -355,9 +391,36 @@ impl BytesReceiver {
         }
     }
 
-    /// An empty ring may mean that the sender is gone: one load tells, if anybody has noticed.
+    /// A descriptor for `epoll` and its like: readable when a message has come, or the sender is gone,
+    /// or once a [slice](super::Spsc::slice), to look whether it is. It may be readable for no reason.
+    ///
+    /// Before waiting for it, receive with [`poll`](BytesReceiver::poll) (or
+    /// [`try_recv`](super::Receiver::try_recv)) until that says [`RecvError::Empty`]: that call, which
+    /// then enters the kernel, makes the descriptor unreadable until a message comes.
+    ///
+    /// Where the sender has another network namespace, a message is found at the end of the slice only.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        let lines = self.consumer.words().consumer.clone();
+        self.link.descriptor(&lines.wait)
+    }
+
+    pub(crate) fn attach(&mut self) -> Result<Attachment<'_>, DescriptorError> {
+        let lines = self.consumer.words().consumer.clone();
+        self.link.attachment(&lines.wait)
+    }
+
+    /// An empty ring may mean that the sender is gone: one load tells, if anybody has noticed. A
+    /// receiver that waits for its descriptor is told by that from now on.
     fn when_empty(&mut self) -> Result<u64, RecvError> {
-        if !matches!(self.link.glance(), Peer::Closed | Peer::Died) {
+        let Self { consumer, link, .. } = self;
+        let lines = consumer.words().consumer.clone();
+        let look = || (consumer.poll(1) != Poll::Empty).then_some(());
+        let found = link.has_bell() && link.arm(&lines.wait, look).is_some();
+        if !found && !matches!(link.glance(), Peer::Closed | Peer::Died) {
             return Err(RecvError::Empty);
         }
         // A successor may have come since.
@@ -446,7 +509,7 @@ impl Drop for BytesReceiver {
     fn drop(&mut self) {
         if !self.link.forked() {
             self.consumer.tell();
-            self.link.close();
+            self.link.close(&self.consumer.words().consumer.wait);
             self.consumer.wake();
         }
     }

@@ -8,7 +8,7 @@ use crate::message::{Difference, Fingerprint, Invalid, WriteError};
 use crate::ring::geometry::GeometryError;
 use crate::ring::spsc::Corrupt;
 use crate::segment::{NameError, SegmentError};
-use std::fmt;
+use std::{fmt, io};
 use thiserror::Error;
 
 /// Why a channel could not be opened.
@@ -160,6 +160,32 @@ pub struct BadMessage {
     pub reason: Invalid,
 }
 
+/// Why a side has no descriptor.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DescriptorError {
+    /// Nobody wakes anybody on this channel.
+    #[error(
+        "channel `{channel}` was made for sides that never sleep, which have no descriptor: ask for \
+         `parking()` or `wait(Wait::Park)` on both sides"
+    )]
+    NeverSleeps {
+        /// The channel.
+        channel: String,
+    },
+    /// The system refused.
+    #[error("channel `{channel}`: cannot make a descriptor: {source}")]
+    System {
+        /// The channel.
+        channel: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This process is a fork of the one that opened the channel.
+    #[error("the channel was opened before fork: open it again in the child")]
+    Forked,
+}
+
 /// Why nothing was sent. The message was not published, and nothing else is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -182,6 +208,9 @@ pub enum SendError {
     /// The ring's words contradict each other.
     #[error("channel `{channel}` is damaged: {corrupt}", channel = .0.channel, corrupt = .0.corrupt)]
     Corrupt(Box<Damaged>),
+    /// The asynchronous runtime cannot wait for room.
+    #[error("the runtime cannot watch the channel's descriptor: {0}")]
+    Runtime(io::ErrorKind),
     /// This process is a fork of the one that opened the channel.
     #[error("the channel was opened before fork: open it again in the child")]
     Forked,
@@ -212,6 +241,9 @@ pub enum RecvError {
     /// The ring's words contradict each other.
     #[error("channel `{channel}` is damaged: {corrupt}", channel = .0.channel, corrupt = .0.corrupt)]
     Corrupt(Box<Damaged>),
+    /// The asynchronous runtime cannot wait for a message.
+    #[error("the runtime cannot watch the channel's descriptor: {0}")]
+    Runtime(io::ErrorKind),
     /// This process is a fork of the one that opened the channel.
     #[error("the channel was opened before fork: open it again in the child")]
     Forked,

@@ -1,7 +1,7 @@
 //! What both sides of a channel hold besides the ring: their endpoint, a view of the peer's, the
 //! segment, and where the cells are.
 
-use super::error::{Damaged, Gone, RecvError, SendError};
+use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
 use super::wait::{Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
@@ -9,7 +9,10 @@ use crate::ring::geometry::CellFormat;
 use crate::ring::layout::{CellHead, Meta, ProducerLines, WaitLine};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
+use crate::system::bell::Bell;
 use crate::system::fork::Guard;
+use crate::wait_set::source::{Attachment, Watch};
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +48,10 @@ pub(super) struct Link {
     tie: Option<Tie>,
     pub(super) channel: String,
     pub(super) patience: Patience,
+    /// Whether the channel's sides may sleep.
+    parking: bool,
+    /// Made for those who wait for a descriptor.
+    bell: Option<Bell>,
 }
 
 /// Dropped in order: the endpoint closes, then the views of the segment go.
@@ -63,11 +70,12 @@ impl Link {
         peer: u32,
         channel: String,
         patience: Patience,
+        parking: bool,
     ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
         let tie = Some(Tie { endpoint: Some(endpoint), peer, segment });
-        Ok(Self { guard, tie, channel, patience })
+        Ok(Self { guard, tie, channel, patience, parking, bell: None })
     }
 
     #[inline(always)]
@@ -90,8 +98,73 @@ impl Link {
         result
     }
 
+    /// The bell of this side, whose line it is; made if there is none.
+    pub(super) fn bell(&mut self, line: &WaitLine) -> Result<&mut Bell, DescriptorError> {
+        if self.forked() {
+            return Err(DescriptorError::Forked);
+        }
+        let channel = || self.channel.clone();
+        if !self.parking {
+            return Err(DescriptorError::NeverSleeps { channel: channel() });
+        }
+        let bell = match self.bell.take() {
+            Some(bell) => bell,
+            None => Bell::new()
+                .map_err(|source| DescriptorError::System { channel: channel(), source })?,
+        };
+        line.bell.store(bell.key(), Relaxed);
+        Ok(self.bell.insert(bell))
+    }
+
+    /// A descriptor that tells when to look.
+    pub(super) fn descriptor(
+        &mut self,
+        line: &WaitLine,
+    ) -> Result<BorrowedFd<'_>, DescriptorError> {
+        let (slice, channel) = (self.patience.slice().0, self.channel.clone());
+        let ticking = self.bell(line)?.ticking(slice);
+        ticking.map_err(|source| DescriptorError::System { channel, source })
+    }
+
+    /// What a [`WaitSet`](crate::wait_set::WaitSet) waits for. That asks after the peer itself.
+    pub(super) fn attachment(
+        &mut self,
+        line: &WaitLine,
+    ) -> Result<Attachment<'_>, DescriptorError> {
+        self.bell(line)?;
+        match (&self.bell, &self.tie) {
+            (Some(bell), Some(Tie { peer, segment, .. })) => Ok(Attachment {
+                channel: &self.channel,
+                descriptor: bell.rung(),
+                watch: Watch::new(segment, peer.slot(), self.patience.slice().0),
+            }),
+            _ => Err(DescriptorError::Forked),
+        }
+    }
+
+    /// Nothing was found. A side that waits for its descriptor is from now on told by that, unless
+    /// `look` finds something now; once a slice, the kernel is asked how the peer is.
+    pub(super) fn arm<R>(
+        &mut self,
+        line: &WaitLine,
+        look: impl FnOnce() -> Option<R>,
+    ) -> Option<R> {
+        if self.bell.as_mut()?.hush() {
+            self.probe();
+        }
+        line.arm_unless(look)
+    }
+
+    /// Whether this side waits for its descriptor.
+    pub(super) fn has_bell(&self) -> bool {
+        self.bell.is_some()
+    }
+
     /// Says that this side was left in good order. What is mapped stays mapped.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, line: &WaitLine) {
+        if self.bell.is_some() {
+            line.bell.store(0, Relaxed);
+        }
         if let Some(tie) = &mut self.tie {
             tie.endpoint = None;
         }

@@ -7,6 +7,7 @@
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
 //! | [`standby`] | a receiver in waiting |
+//! | [`asynchronous`] | sides that are awaited, whatever the runtime |
 //! | [`trust`] | whether a received archive is checked before it is looked at |
 //! | [`wait`] | what a side does until the other has moved |
 //! | [`error`] | what can go wrong, in words |
@@ -14,6 +15,7 @@
 //! The typed endpoints are the byte endpoint plus [`message`](crate::message): there is one
 //! implementation of everything that touches the ring.
 
+pub mod asynchronous;
 pub mod bytes;
 pub mod error;
 mod link;
@@ -24,8 +26,9 @@ pub mod standby;
 pub mod trust;
 pub mod wait;
 
+pub use asynchronous::{AsyncReceiver, AsyncSender};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
-pub use error::{OpenError, RecvError, SendError};
+pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use open::{OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};

@@ -8,7 +8,6 @@ use super::sender::Sender;
 use super::standby::Standby;
 use super::trust::{Checked, Trust};
 use super::wait::{Patience, Wait};
-use crate::bell;
 use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
@@ -18,11 +17,13 @@ use crate::segment::{
     ChannelInfo, ChannelSpec, Directory, Discipline, MapOptions, NameError, Segment, SegmentName,
     SegmentSpec,
 };
+use crate::system::bell::Rope;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::environment::WaitSlice;
 use strait_pools::placement::Mapped;
+use strait_pools::sync::Ordering::Relaxed;
 
 /// What a sender does when the ring is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -335,8 +336,8 @@ impl<T, V: Trust> Spsc<T, V> {
         let fitting = if parking { Wait::Adaptive } else { Wait::BusySpin };
         let wait = self.wait.unwrap_or(fitting);
         let patience = Patience::new(wait, self.pauses, self.spin, self.slice);
-        let link = Link::new(segment, endpoint, peer, channel, patience)?;
-        let ringer = parking.then(bell::ringer);
+        let link = Link::new(segment, endpoint, peer, channel, patience, parking)?;
+        let ringer = parking.then(ringer);
         Ok(Opened { words, cells, link, ringer })
     }
 
@@ -384,6 +385,20 @@ pub(super) fn channel_of(segment: &Segment) -> Result<&ChannelInfo, OpenError> {
         [info] => Ok(info),
         others => Err(OpenError::ChannelCount(others.len())),
     }
+}
+
+/// Rings the bell whose key stands in the line. A bell that cannot be reached has a clock beside it.
+fn ringer() -> Ringer {
+    let mut rope: Option<Rope> = None;
+    Ringer::new(move |line| {
+        let key = line.bell.load(Relaxed);
+        if rope.as_ref().is_none_or(|rope| rope.key() != key) {
+            rope = if key == 0 { None } else { Rope::new(key).ok() };
+        }
+        if let Some(rope) = &rope {
+            rope.pull();
+        }
+    })
 }
 
 fn spec<'a>(label: &'a str, geometry: Geometry, content: &Content<'a>) -> ChannelSpec<'a> {

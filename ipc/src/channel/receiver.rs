@@ -1,13 +1,14 @@
 //! The typed receiver.
 
 use super::bytes::BytesReceiver;
-use super::error::RecvError;
+use super::error::{DescriptorError, RecvError};
 use super::trust::{Checked, Trust};
 use crate::endpoint::PeerView;
 use crate::message::Message;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Receives messages of type `T` in place. There is one per channel: it is not `Clone`, and `&mut`
@@ -63,6 +64,28 @@ impl<T: Message, V: Trust> Receiver<T, V> {
         self.sample(position)
     }
 
+    /// The channel under the types.
+    pub(crate) fn bytes(&mut self) -> &mut BytesReceiver {
+        &mut self.bytes
+    }
+
+    /// A descriptor for `epoll` and its like: readable when a message has come, or the sender is gone,
+    /// or once a [slice](super::Spsc::slice), to look whether it is. It may be readable for no reason.
+    ///
+    /// Before waiting for it, receive with [`try_recv`](Receiver::try_recv) (or
+    /// [`drain`](Receiver::drain)) until there is nothing left: the call that says so makes the
+    /// descriptor unreadable until a message comes. It is meant to be added to an `epoll` or the like
+    /// once, and closed with the receiver.
+    ///
+    /// Where the sender has another network namespace, a message is found at the end of the slice only.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        self.bytes.descriptor()
+    }
+
     /// Hands the messages that are there to `handle`, at most `limit`; returns how many. Never waits.
     ///
     /// Each message is released when `handle` returns.
@@ -90,7 +113,7 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     }
 
     #[inline(always)]
-    fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
+    pub(super) fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
         let (cell, room) = self.bytes.cell(position);
         let archived = cell.len(room).and_then(|len| {
             // SAFETY: the message at `position` is published, so its sender leaves the cell alone

@@ -1,10 +1,11 @@
 //! The typed sender.
 
 use super::bytes::BytesSender;
-use super::error::SendError;
+use super::error::{DescriptorError, SendError};
 use crate::endpoint::PeerView;
 use crate::message::{Message, Scratch, WriteError, write};
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use strait_pools::marks::{Mark, pass};
 
@@ -108,6 +109,20 @@ impl<T: Message> Sender<T> {
         self.build(0, message)?;
         self.bytes.publish();
         Ok(())
+    }
+
+    /// The channel under the types.
+    pub(crate) fn bytes(&mut self) -> &mut BytesSender {
+        &mut self.bytes
+    }
+
+    /// A descriptor for `epoll` and its like; see [`BytesSender::descriptor`].
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        self.bytes.descriptor()
     }
 
     /// The position that the next message will have: the number of messages published before it, by

@@ -84,6 +84,11 @@ impl Patience {
         Self { wait, pauses, spin: spin.unwrap_or(default), slice, usual: Duration::ZERO }
     }
 
+    /// How often to ask the kernel whether the peer's process still exists.
+    pub(super) fn slice(&self) -> WaitSlice {
+        self.slice
+    }
+
     /// Polls made where the caller stands, before the wait proper begins: a message that is about
     /// to arrive finds its receiver in the shortest of loops.
     #[inline(always)]

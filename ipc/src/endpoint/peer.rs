@@ -59,6 +59,11 @@ impl PeerView {
         Ok(Self { entry, slot, segment: Arc::clone(segment) })
     }
 
+    /// The endpoint's number.
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
     /// Who holds it, or held it last.
     pub fn details(&self) -> Holder {
         self.entry().1

@@ -18,7 +18,7 @@
 //! cache while nobody sleeps. System calls are made if somebody sleeps, and one on each side.
 //!
 //! A side that waits in somebody else's poll loop is [`ARMED`]: it is woken through a descriptor (see
-//! [`bell`](crate::bell)), and all else is the same.
+//! [`bell`](crate::system::bell)), and all else is the same.
 //!
 //! # Orderings
 //!
@@ -121,11 +121,7 @@ impl WaitLine {
     #[inline(never)]
     fn wake_sleeper(&self, bell: &mut Ringer) {
         // The word first: who is about to sleep on it does not.
-        let slept = if step("park.word") {
-            self.sleeper.swap(AWAKE, Relaxed)
-        } else {
-            ASLEEP
-        };
+        let slept = if step("park.word") { self.sleeper.swap(AWAKE, Relaxed) } else { ASLEEP };
         pass(Mark::WakeNoted);
         match slept {
             AWAKE => {}

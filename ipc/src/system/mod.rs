@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`bell`] | descriptors that another process makes readable, by an address in shared memory |
 //! | [`lock`] | locks owned by an open file description, on bytes beyond the end of a file |
 //! | [`mapping`] | a shared mapping that a forked child neither inherits nor unmaps |
 //! | [`mod@file`] | unnamed files, names for them, memory files, preallocation, random bits |
@@ -14,6 +15,7 @@
 //! `/proc` must be mounted, and `/proc/self/fd` this process's own: one that gave up privileges
 //! without calling `exec` has to make itself dumpable again (`prctl(PR_SET_DUMPABLE, 1)`).
 
+pub mod bell;
 pub mod file;
 pub mod fork;
 pub mod lock;
