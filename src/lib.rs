@@ -4,10 +4,12 @@ mod domain;
 
 pub use domain::Domain;
 pub use strait_ipc::channel::{
-    Batch, Bytes, BytesReceiver, BytesSender, Checked, Claim, Loan, OnFull, OpenError, Received,
-    Receiver, RecvError, Sample, SendError, Sender, Spsc, Standby, Trust, Trusted, Wait,
+    AsyncReceiver, AsyncSender, Batch, Bytes, BytesReceiver, BytesSender, Checked, Claim,
+    DescriptorError, Loan, OnFull, OpenError, Received, Receiver, RecvError, Sample, SendError,
+    Sender, Spsc, Standby, Trust, Trusted, Wait,
 };
 pub use strait_ipc::endpoint::{Condition, Holder, PeerView};
 pub use strait_ipc::segment::Segment;
+pub use strait_ipc::wait_set::{Event, Interest, Key, WaitSet};
 pub use strait_ipc::{message, rkyv};
 pub use strait_macros::Message;

@@ -30,8 +30,9 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
     Ok("plain, loom and counting builds".to_owned().into())
 }
 
+/// With the optional features that add code; that everything builds without them is for `package`.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
-    run_tests(workspace, Build::Plain, &["--workspace"])
+    run_tests(workspace, Build::Plain, &["--workspace", "--features=strait/tokio"])
 }
 
 pub(crate) fn budgets(workspace: &Workspace) -> Result<Outcome> {

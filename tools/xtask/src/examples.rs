@@ -13,16 +13,27 @@ use std::time::{Duration, Instant};
 type Run = &'static [&'static [&'static str]];
 
 /// Every example must be in one of these runs.
-const RUNS: &[Run] =
-    &[&[&["hello_receiver"], &["hello_sender"]], &[&["trading", "--messages", "200000", "--json"]]];
+const RUNS: &[Run] = &[
+    &[&["hello_receiver"], &["hello_sender"]],
+    &[&["sleeping_receiver"], &["sleeping_sender"]],
+    &[&["epoll_receiver"], &["sleeping_sender"]],
+    &[&["wait_set_receiver"], &["sleeping_sender"]],
+    &[&["tokio_receiver"], &["sleeping_sender"]],
+    &[&["trading", "--messages", "200000", "--json"]],
+];
 
 /// A run that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The step of the gate.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    let arguments =
-        ["build", "--package", "strait", "--examples", "--message-format=json-render-diagnostics"];
+    let arguments = [
+        "build",
+        "--package=strait",
+        "--examples",
+        "--features=tokio",
+        "--message-format=json-render-diagnostics",
+    ];
     let mut executables = BTreeMap::new();
     for artifact in workspace.executables(Build::Plain, &arguments)? {
         let path: PathBuf = artifact.executable.context("no executable")?.into();
