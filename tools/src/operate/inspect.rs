@@ -123,6 +123,7 @@ fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
     let kind = if cell == CellFormat::Dense { ", dense" } else { "" };
     let (stride, room) = (cell.stride(), cell.body_bytes());
     page.line("cells", format!("{stride} bytes{kind}, {room} of them for the message"));
+    page.line("sides", if geometry.parking() { "may sleep" } else { "never sleep" });
     match &channel.flow {
         None => page.line("contents", "not looked at"),
         Some(flow) => {

@@ -49,6 +49,8 @@ struct Channel {
     capacity: u64,
     cell_format: &'static str,
     cell_bytes: usize,
+    /// Whether the channel was made for sides that may sleep.
+    parking: bool,
     unread: Option<u64>,
     consumed: Option<u64>,
     dropped: Option<u64>,
@@ -109,6 +111,7 @@ impl From<&ChannelSurvey> for Channel {
             capacity: channel.geometry.capacity(),
             cell_format: if cell == CellFormat::Dense { "dense" } else { "wide" },
             cell_bytes: cell.stride(),
+            parking: channel.geometry.parking(),
             unread: channel.unread(),
             consumed: flow(|flow| flow.consumed),
             dropped: flow(|flow| flow.dropped),

@@ -37,6 +37,7 @@ fn a_channel_in_use() {
     ring
     capacity 16 messages
     cells 64 bytes, 48 of them for the message
+    sides never sleep
     unread 2
     consumed 1
     dropped 0
@@ -83,6 +84,7 @@ fn a_channel_whose_processes_died() {
     insta::assert_snapshot!(text.split_once("\nring\n").unwrap().1, @r"
     capacity 16 messages
     cells 64 bytes, 48 of them for the message
+    sides never sleep
     unread 2
     consumed 1
     dropped 0
@@ -186,6 +188,7 @@ fn damaged_ones() {
     ring
     capacity 16 messages
     cells 64 bytes, 48 of them for the message
+    sides never sleep
     contents not looked at
 
     sender
