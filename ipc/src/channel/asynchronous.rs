@@ -192,7 +192,7 @@ impl<T: Message> AsyncSender<T> {
     ///
     /// As for [`send`](AsyncSender::send).
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.0.poll(cx, |sender| sender.bytes().room_now(), |error| *error == SendError::Full)
+        self.0.poll(cx, |sender| sender.bytes().room_now(0), |error| *error == SendError::Full)
     }
 
     /// The sender itself.

@@ -5,8 +5,9 @@ use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
 use super::wait::{Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
+use crate::ring::arena::Chunk;
 use crate::ring::geometry::CellFormat;
-use crate::ring::layout::{CellHead, Meta, ProducerLines, WaitLine};
+use crate::ring::layout::{CellHead, ChunkWords, KIND_CHUNK, Meta, ProducerLines, WaitLine};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::bell::Bell;
@@ -241,7 +242,20 @@ pub(super) struct Cells {
     room: usize,
     /// Dense cells have no head.
     dense: bool,
+    arena: Option<ArenaMemory>,
 }
+
+/// Where the arena is.
+#[derive(Clone, Copy, Debug)]
+struct ArenaMemory {
+    base: NonNull<u8>,
+    bytes: u64,
+}
+
+// SAFETY: an address and a length; the memory belongs to all threads of all processes.
+unsafe impl Send for Cells {}
+// SAFETY: as above.
+unsafe impl Sync for Cells {}
 
 /// One cell: where its body is.
 #[derive(Clone, Copy, Debug)]
@@ -266,6 +280,9 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     let (cell, capacity) = (info.geometry().cell(), info.geometry().capacity());
     let lines = size_of::<ProducerLines>();
     let region = producer.window(lines, producer.len() - lines).expect(CUT);
+    let bytes = info.geometry().arena();
+    let arena = producer.window(info.geometry().arena_offset(), cut(bytes)).expect(CUT);
+    let arena = (bytes > 0).then(|| ArenaMemory { base: arena.base(), bytes });
     // SAFETY: the caller keeps the segment mapped.
     let producer = unsafe { MappedOne::new(&producer, 0) }.expect(CUT);
     // SAFETY: as above.
@@ -274,7 +291,13 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     let states = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
     let dense = cell == CellFormat::Dense;
     let room = if dense { dense_len.min(cell.body_bytes()) } else { cell.body_bytes() };
-    (Words { producer, consumer, states }, Cells { room, dense })
+    (Words { producer, consumer, states }, Cells { room, dense, arena })
+}
+
+/// A length in a segment that is mapped.
+#[allow(clippy::cast_possible_truncation)]
+fn cut(bytes: u64) -> usize {
+    bytes as usize
 }
 
 impl Cells {
@@ -282,6 +305,24 @@ impl Cells {
     #[inline(always)]
     pub(super) fn room(&self) -> usize {
         self.room
+    }
+
+    /// Bytes of the longest message.
+    pub(super) fn max_len(&self) -> usize {
+        self.arena.map_or(self.room, |arena| self.room.max(cut(arena.bytes)))
+    }
+
+    /// Bytes of the arena, if there is one.
+    pub(super) fn arena_bytes(&self) -> Option<u64> {
+        self.arena.map(|arena| arena.bytes)
+    }
+
+    /// The address of a chunk, aligned to a cache line; `None` if it does not lie in the arena.
+    pub(super) fn chunk_address(&self, chunk: Chunk) -> Option<*mut u8> {
+        let arena = self.arena?;
+        let offset = chunk.offset(arena.bytes)?;
+        // SAFETY: `offset` is less than the arena's length.
+        Some(unsafe { arena.base.add(cut(offset)) }.as_ptr())
     }
 
     /// The cell of the message at `position`.
@@ -316,6 +357,29 @@ impl Cell {
             #[allow(clippy::cast_possible_truncation)]
             head.meta.store(Meta::inline(len as u32, incarnation).0, Relaxed);
         }
+    }
+
+    /// Notes that the message lies in the arena, and which producer built it.
+    pub(super) fn describe_chunk(self, chunk: Chunk, incarnation: u64) {
+        if let (Some(head), Some(words)) = (self.head(), self.chunk_words()) {
+            words.start.store(chunk.start, Relaxed);
+            words.bytes.store(chunk.bytes, Relaxed);
+            head.meta.store(Meta::chunk(incarnation).0, Relaxed);
+        }
+    }
+
+    /// Where in the arena the message lies, if it does; loaded once. Ordered by the state that was
+    /// read.
+    pub(super) fn chunk(self) -> Option<Chunk> {
+        let meta = Meta(self.head()?.meta.load(Relaxed));
+        let words = self.chunk_words().filter(|_| meta.kind() == KIND_CHUNK)?;
+        Some(Chunk { start: words.start.load(Relaxed), bytes: words.bytes.load(Relaxed) })
+    }
+
+    fn chunk_words(&self) -> Option<&ChunkWords> {
+        // SAFETY: a wide cell's body is 16-aligned and has 48 bytes at least, of which any are valid
+        // here; it stays mapped as long as the ring that the cell was taken from.
+        (!self.dense).then(|| unsafe { &*self.body().cast::<ChunkWords>() })
     }
 
     /// What was noted, loaded once; `room` in dense cells. Ordered by the state that was read.

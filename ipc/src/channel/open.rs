@@ -10,7 +10,7 @@ use super::trust::{Checked, Trust};
 use super::wait::{Patience, Wait};
 use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
-use crate::ring::geometry::{CellFormat, Geometry, GeometryError};
+use crate::ring::geometry::{CellFormat, Geometry, GeometryError, PAGE};
 use crate::ring::parking::Ringer;
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
@@ -56,6 +56,7 @@ pub struct Spsc<T, V = Checked> {
     capacity: Option<u64>,
     cell: Option<AskedCell>,
     schema: String,
+    arena: u64,
     on_full: OnFull,
     wait: Option<Wait>,
     parking: bool,
@@ -130,6 +131,7 @@ impl<T, V: Trust> Spsc<T, V> {
             capacity: None,
             cell: None,
             schema: String::new(),
+            arena: 0,
             on_full: OnFull::default(),
             wait: None,
             parking: false,
@@ -151,6 +153,15 @@ impl<T, V: Trust> Spsc<T, V> {
     /// fits plain types exactly, and gives messages of varying length 240 bytes.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.cell = Some(AskedCell::MaxLen(bytes));
+        self
+    }
+
+    /// Room for messages that are longer than a cell, in bytes, rounded up to whole pages (default: none).
+    /// The longest message is as long as all of it; several that are not read yet share it.
+    ///
+    /// Such messages are built in place as well, and read in place.
+    pub fn arena(mut self, bytes: u64) -> Self {
+        self.arena = bytes;
         self
     }
 
@@ -236,7 +247,11 @@ impl<T, V: Trust> Spsc<T, V> {
             None => CellFormat::wide_for(content.usual),
         };
         let geometry = format()
-            .and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell));
+            .and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell))
+            .and_then(|geometry| {
+                let pages = self.arena.checked_next_multiple_of(PAGE as u64);
+                geometry.with_arena(pages.unwrap_or(u64::MAX))
+            });
         let geometry = geometry.map_err(|source: GeometryError| OpenError::Geometry {
             channel: self.label(),
             source,
@@ -294,6 +309,11 @@ impl<T, V: Trust> Spsc<T, V> {
                 return mismatch("cells of", asked.to_string(), geometry.cell().to_string());
             }
         }
+        let arena = self.arena.checked_next_multiple_of(PAGE as u64).unwrap_or(u64::MAX);
+        if arena != 0 && arena != geometry.arena() {
+            let bytes = |bytes: u64| format!("{bytes} bytes");
+            return mismatch("an arena of", bytes(arena), bytes(geometry.arena()));
+        }
         if self.asks_for_parking() && !geometry.parking() {
             let (asked, found) = ("sides that may sleep", "never sleep");
             return mismatch("sides that", asked.to_owned(), found.to_owned());
@@ -346,9 +366,10 @@ impl<T, V: Trust> Spsc<T, V> {
         let (segment, endpoint) = self.attach(role, content)?;
         let Opened { words, cells, link, ringer } = self.tie(segment, endpoint, role, content)?;
         match Producer::take_over(words, ringer) {
-            Ok(producer) => Ok(BytesSender::new(producer, cells, self.on_full, link)),
-            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
+            Ok(producer) => BytesSender::new(producer, cells, self.on_full, link),
+            Err(source) => Err((link, source)),
         }
+        .map_err(|(link, source)| OpenError::Corrupt { channel: link.abandon(), source })
     }
 
     fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {
@@ -536,5 +557,17 @@ impl<V: Trust> Spsc<Bytes, V> {
     /// The geometry is refused, or there is no memory.
     pub fn segment(self) -> Result<Segment, OpenError> {
         self.make_segment(&self.content())
+    }
+
+    /// Both sides at once, in a segment without a name: for two threads of this process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`segment`](Spsc::segment).
+    pub fn pair(self) -> Result<(BytesSender, BytesReceiver), OpenError> {
+        let segment = Place::Given(Arc::new(self.make_segment(&self.content())?));
+        let both = Self { place: segment, ..self };
+        let sender = both.open_sender(&both.content())?;
+        Ok((sender, both.open_receiver(&both.content())?))
     }
 }

@@ -1,6 +1,6 @@
 //! The typed receiver.
 
-use super::bytes::BytesReceiver;
+use super::bytes::{Body, BytesReceiver};
 use super::error::{DescriptorError, RecvError};
 use super::trust::{Checked, Trust};
 use crate::endpoint::PeerView;
@@ -114,12 +114,10 @@ impl<T: Message, V: Trust> Receiver<T, V> {
 
     #[inline(always)]
     pub(super) fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
-        let (cell, room) = self.bytes.cell(position);
-        let archived = cell.len(room).and_then(|len| {
-            // SAFETY: the message at `position` is published, so its sender leaves the cell alone
-            // until it is released, which the sample's borrow of the receiver puts off; `len` was
-            // loaded once.
-            unsafe { V::access::<T>(cell.body(), len, room) }
+        let archived = self.bytes.body(position).and_then(|Body { start, len, room }| {
+            // SAFETY: the message at `position` is published, so its sender leaves it alone until it
+            // is released, which the sample's borrow of the receiver puts off; `len` was loaded once.
+            unsafe { V::access::<T>(start, len, room) }
         });
         match archived {
             Ok(archived) => Ok(Sample { archived, receiver: self }),

@@ -1,6 +1,6 @@
 //! The typed sender.
 
-use super::bytes::BytesSender;
+use super::bytes::{BytesSender, Room, Spot};
 use super::error::{DescriptorError, SendError};
 use crate::endpoint::PeerView;
 use crate::message::{Message, Scratch, WriteError, write};
@@ -22,7 +22,8 @@ pub struct Sender<T: Message> {
 
 impl<T: Message> Sender<T> {
     pub(super) fn new(bytes: BytesSender) -> Self {
-        let scratch = Scratch::for_body(if T::PLAIN { 0 } else { bytes.max_len() });
+        // Messages in the arena may need more; it grows.
+        let scratch = Scratch::for_body(if T::PLAIN { 0 } else { bytes.cell(0).1 });
         Self { bytes, scratch, of: PhantomData }
     }
 
@@ -40,7 +41,7 @@ impl<T: Message> Sender<T> {
     #[inline]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
         if self.bytes.make_room()? {
-            self.put(message)?;
+            self.put(message, Room::Policy)?;
         }
         Ok(())
     }
@@ -48,14 +49,14 @@ impl<T: Message> Sender<T> {
     /// Sends a message if there is room; never waits, drops nothing.
     #[inline]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        self.bytes.room_now()?;
-        self.put(message)
+        self.bytes.room_now(0)?;
+        self.put(message, Room::Now)
     }
 
     /// Sends a message, waiting up to `timeout` for room.
     pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
-        self.bytes.wait_for_room(Some(timeout))?;
-        self.put(message)
+        self.bytes.wait_for_room(0, Some(timeout))?;
+        self.put(message, Room::Wait(Some(timeout)))
     }
 
     /// Sends all messages in order, in batches as large as there is room, waiting between them.
@@ -65,8 +66,8 @@ impl<T: Message> Sender<T> {
     /// The position in `messages` of the first that was not sent, and why.
     pub fn send_all(&mut self, messages: &[T]) -> Result<(), (usize, SendError)> {
         let mut sent = 0;
-        while sent < messages.len() {
-            self.bytes.wait_for_room(None).map_err(|error| (sent, error))?;
+        while let Some(next) = messages.get(sent) {
+            self.bytes.wait_for_room(0, None).map_err(|error| (sent, error))?;
             let mut batch = self.batch();
             for message in &messages[sent..] {
                 match batch.push(message) {
@@ -75,24 +76,47 @@ impl<T: Message> Sender<T> {
                     Err(error) => return Err((sent + batch.publish(), error)),
                 }
             }
-            sent += batch.publish();
+            let count = batch.publish();
+            if count == 0 {
+                // There was a cell, but no room in the arena.
+                self.put(next, Room::Wait(None)).map_err(|error| (sent, error))?;
+                sent += 1;
+            }
+            sent += count;
         }
         Ok(())
     }
 
     /// Reserves the next cell before the message exists: with the loan in hand, publishing cannot
     /// fail for want of room. Waits while the ring is full under `OnFull::Block`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Sender::send); a full ring under any other policy is [`SendError::Full`].
     pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
-        self.bytes.reserve()?;
-        Ok(Loan { sender: self })
+        self.loan_len(0)
+    }
+
+    /// As [`loan`](Sender::loan), for an archive of up to `len` bytes: in the cell, or, if that is too
+    /// small, in the channel's [arena](super::Spsc::arena).
+    ///
+    /// # Errors
+    ///
+    /// As for [`loan`](Sender::loan); [`SendError::Message`] if the channel has no room for so many
+    /// bytes, ever.
+    pub fn loan_len(&mut self, len: usize) -> Result<Loan<'_, T>, SendError> {
+        let spot = self.bytes.reserve(len, Room::Policy)?;
+        let room = len.max(self.bytes.cell(0).1);
+        Ok(Loan { sender: self, spot, room })
     }
 
     /// Starts a batch: messages that become visible together.
     pub fn batch(&mut self) -> Batch<'_, T> {
+        self.bytes.start();
         Batch { sender: self, count: 0 }
     }
 
-    /// Builds the archive `ahead` messages from now.
+    /// Builds the archive in its cell, `ahead` messages from now.
     #[inline(always)]
     fn build(&mut self, ahead: u64, message: &T) -> Result<(), WriteError> {
         pass(Mark::ProducerClaimed);
@@ -101,12 +125,45 @@ impl<T: Message> Sender<T> {
         // for archives (wide cells) or for the plain word that dense cells were opened for.
         let len = unsafe { write(message, cell.body(), room, &mut self.scratch)? };
         cell.describe(len, self.bytes.incarnation());
+        self.bytes.built(ahead);
         Ok(())
     }
 
+    /// Builds the archive in a spot of `room` bytes, `ahead` messages from now.
+    fn build_in(
+        &mut self,
+        spot: Spot,
+        room: usize,
+        ahead: u64,
+        message: &T,
+    ) -> Result<(), WriteError> {
+        // SAFETY: the spot was found to have `room` bytes that are free, hence ours alone, and is
+        // aligned for archives, or for the plain word that dense cells were opened for.
+        let len = unsafe { write(message, spot.body(), room, &mut self.scratch)? };
+        self.bytes.describe(ahead, spot, len);
+        Ok(())
+    }
+
+    /// Builds a message in the cell that is free and publishes it; one that is too long for it as soon
+    /// as there is `room` in the arena.
     #[inline(always)]
-    fn put(&mut self, message: &T) -> Result<(), SendError> {
-        self.build(0, message)?;
+    fn put(&mut self, message: &T, room: Room) -> Result<(), SendError> {
+        if let Err(error) = self.build(0, message) {
+            return self.put_large(message, error, room);
+        }
+        self.bytes.publish();
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_large(&mut self, message: &T, error: WriteError, room: Room) -> Result<(), SendError> {
+        let WriteError::TooLarge { needed, .. } = error else { return Err(error.into()) };
+        let spot = match self.bytes.reserve(needed, room) {
+            Err(SendError::Full) if matches!(room, Room::Policy) => return self.bytes.refuse(),
+            spot => spot?,
+        };
+        self.build_in(spot, needed, 0, message)?;
         self.bytes.publish();
         Ok(())
     }
@@ -158,21 +215,24 @@ impl<T: Message> Sender<T> {
     }
 }
 
-/// A reserved cell. Dropped without [`publish`](Loan::publish), it is as if it had never been.
+/// A reserved place. Dropped without [`publish`](Loan::publish), it is as if it had never been.
 #[derive(Debug)]
 pub struct Loan<'a, T: Message> {
     sender: &'a mut Sender<T>,
+    spot: Spot,
+    room: usize,
 }
 
 impl<T: Message> Loan<'_, T> {
-    /// Builds the archive in the reserved cell and publishes it.
+    /// Builds the archive in the reserved place and publishes it.
     ///
     /// # Errors
     ///
-    /// The archive does not fit the cell; nothing is published.
+    /// The archive does not fit the place; nothing is published.
     #[inline]
     pub fn publish(self, message: &T) -> Result<(), WriteError> {
-        self.sender.build(0, message)?;
+        pass(Mark::ProducerClaimed);
+        self.sender.build_in(self.spot, self.room, 0, message)?;
         self.sender.bytes.publish();
         Ok(())
     }
@@ -181,8 +241,7 @@ impl<T: Message> Loan<'_, T> {
     ///
     /// Write an archived `T` there, then [`publish_in_place`](Loan::publish_in_place).
     pub fn as_mut_ptr(&mut self) -> (*mut T::Archived, usize) {
-        let (cell, room) = self.sender.bytes.cell(0);
-        (cell.body().cast(), room)
+        (self.spot.body().cast(), self.room)
     }
 
     /// Publishes what was built at [`as_mut_ptr`](Loan::as_mut_ptr).
@@ -192,7 +251,7 @@ impl<T: Message> Loan<'_, T> {
     /// A valid archived `T` without out-of-line parts stands at that address.
     pub unsafe fn publish_in_place(self) {
         let bytes = &mut self.sender.bytes;
-        bytes.cell(0).0.describe(size_of::<T::Archived>(), bytes.incarnation());
+        bytes.describe(0, self.spot, size_of::<T::Archived>());
         bytes.publish();
     }
 }
@@ -216,9 +275,21 @@ impl<T: Message> Batch<'_, T> {
         if self.sender.bytes.free(self.count + 1)? <= self.count {
             return Err(SendError::Full);
         }
-        self.sender.build(self.count, message)?;
+        if let Err(error) = self.sender.build(self.count, message) {
+            self.push_large(message, error)?;
+        }
         self.count += 1;
         Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_large(&mut self, message: &T, error: WriteError) -> Result<(), SendError> {
+        let WriteError::TooLarge { needed, .. } = error else { return Err(error.into()) };
+        let bytes = &mut self.sender.bytes;
+        bytes.fits(needed)?;
+        let spot = bytes.spot(self.count, needed)?.ok_or(SendError::Full)?;
+        Ok(self.sender.build_in(spot, needed, self.count, message)?)
     }
 
     /// Number of messages in the batch.

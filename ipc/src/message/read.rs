@@ -12,6 +12,7 @@ use rkyv::validation::archive::ArchiveValidator;
 use thiserror::Error;
 
 use super::{MAX_ALIGN, Message, type_name};
+use crate::ring::arena::Chunk;
 
 /// How deep boxes and vectors may nest in a message that is checked.
 pub const MAX_DEPTH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -40,6 +41,18 @@ pub enum Invalid {
     Kind {
         /// The kind found.
         kind: u16,
+    },
+    /// The message is said to lie where the arena is not.
+    #[error(
+        "a message is said to take {} bytes from position {} of an arena of {arena} bytes on, which \
+         are not there: its sender is faulty, or the segment is damaged",
+        chunk.bytes, chunk.start
+    )]
+    Chunk {
+        /// Where it is said to lie.
+        chunk: Chunk,
+        /// Bytes of the arena.
+        arena: u64,
     },
     /// A value in the archive is not one of its type, or points where it must not.
     #[error(

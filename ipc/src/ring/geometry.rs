@@ -1,5 +1,5 @@
-//! A ring's geometry: how many cells, of which format, whether its sides may sleep, and how many bytes
-//! that takes.
+//! A ring's geometry: how many cells, of which format, with how large an arena, whether its sides may
+//! sleep, and how many bytes that takes.
 //!
 //! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
 //! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
@@ -90,6 +90,8 @@ pub struct Geometry {
     capacity: u64,
     cell: CellFormat,
     parking: bool,
+    /// Bytes of the arena, whole pages.
+    arena: u64,
 }
 
 /// Why a geometry is refused.
@@ -107,13 +109,24 @@ pub enum GeometryError {
         "messages of {0} bytes do not fit the largest cell, which holds {MAX_BODY_BYTES} bytes"
     )]
     MessageBytes(usize),
+    /// Dense cells have no room to tell where a message lies.
+    #[error("a ring of dense cells has no arena: leave out `dense()` or the arena")]
+    DenseArena,
+    /// An arena is whole pages.
+    #[error("an arena of {0} bytes is not whole pages of {PAGE} bytes")]
+    Arena(u64),
     /// The ring would be larger than [`MAX_RING_BYTES`].
-    #[error("{capacity} cells of {stride} bytes exceed the largest ring, {MAX_RING_BYTES} bytes")]
+    #[error(
+        "{capacity} cells of {stride} bytes{} exceed the largest ring, {MAX_RING_BYTES} bytes",
+        if *arena == 0 { String::new() } else { format!(" with an arena of {arena} bytes") }
+    )]
     TooLarge {
         /// Cells asked for.
         capacity: u64,
         /// Bytes per cell.
         stride: usize,
+        /// Bytes of arena asked for.
+        arena: u64,
     },
 }
 
@@ -136,9 +149,40 @@ impl Geometry {
         }
         let bytes = capacity.checked_mul(cell.stride() as u64);
         if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
-            return Err(GeometryError::TooLarge { capacity, stride: cell.stride() });
+            return Err(GeometryError::TooLarge { capacity, stride: cell.stride(), arena: 0 });
         }
-        Ok(Self { capacity, cell, parking: false })
+        Ok(Self { capacity, cell, parking: false, arena: 0 })
+    }
+
+    /// The same, with an arena of so many bytes (whole pages) for messages that are too long for a
+    /// cell.
+    pub fn with_arena(self, bytes: u64) -> Result<Self, GeometryError> {
+        let Self { capacity, cell, .. } = self;
+        if bytes > 0 && cell == CellFormat::Dense {
+            return Err(GeometryError::DenseArena);
+        }
+        if !bytes.is_multiple_of(PAGE as u64) {
+            return Err(GeometryError::Arena(bytes));
+        }
+        let cells = capacity * cell.stride() as u64;
+        if bytes > MAX_RING_BYTES - cells {
+            let stride = cell.stride();
+            return Err(GeometryError::TooLarge { capacity, stride, arena: bytes });
+        }
+        Ok(Self { arena: bytes, ..self })
+    }
+
+    /// Bytes of the arena; 0 if there is none.
+    pub const fn arena(&self) -> u64 {
+        self.arena
+    }
+
+    /// Where the arena begins in the producer's region.
+    pub const fn arena_offset(&self) -> usize {
+        // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let cells = self.capacity as usize * self.cell.stride();
+        (size_of::<ProducerLines>() + cells).next_multiple_of(PAGE)
     }
 
     /// The same, of a ring whose sides may sleep (see [`parking`](super::parking)) or may not.
@@ -162,12 +206,12 @@ impl Geometry {
         self.cell
     }
 
-    /// Bytes of the region only the producer writes: its lines, then the cells. Whole pages.
+    /// Bytes of the region only the producer writes: its lines, the cells, the arena. Whole pages.
     pub const fn producer_bytes(&self) -> usize {
-        // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
+        // `with_arena` bounded it by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
-        let cells = self.capacity as usize * self.cell.stride();
-        (size_of::<ProducerLines>() + cells).next_multiple_of(PAGE)
+        let arena = self.arena as usize;
+        self.arena_offset() + arena
     }
 
     /// Bytes of the region only the consumer writes. Whole pages.

@@ -8,6 +8,7 @@
 //!   24   began        position at which this incarnation began
 //!   128  WaitLine     where the producer sleeps while the ring is full
 //!   256  cell 0, cell 1, …
+//!   …    the arena, if there is one, from the next page on
 //!
 //! consumer region (the consumer writes, the producer reads)
 //!   0    consumed     every position below is free again; polled by the producer when full
@@ -23,9 +24,9 @@
 //! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
 //!   8    len     bytes of the message, 4 B        8   body, 8 B
-//!   12   kind    0: in the body, 2 B
+//!   12   kind    0: in the body; 1: in the arena, and the body says where; 2 B
 //!   14   sender  incarnation modulo 2^16, 2 B
-//!   16   body, 16-aligned
+//!   16   body, 16-aligned            kind 1: start, 8 B; bytes, 8 B
 //! ```
 //!
 //! One writer per 128-byte line, but for the wait lines: adjacent-line prefetchers move lines in pairs.
@@ -112,19 +113,39 @@ pub struct DenseCell {
 
 /// What a wide cell's body holds, and who wrote it: one word, so that it is written and read at once.
 ///
-/// The low 32 bits are the length in bytes. The next 16 are the kind: 0 is the message itself; all
-/// others are reserved for descriptors of messages that live elsewhere. The high 16 are the low bits
+/// The low 32 bits are the length in bytes. The next 16 are the kind: 0 is the message itself, 1 a
+/// [`ChunkWords`] that tells where in the arena it is; all others are reserved. The high 16 are the low bits
 /// of the producer's incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta(pub u64);
 
 const KIND: u64 = 0xffff << 32;
 
+/// The kind of a cell whose message lies in the arena.
+pub const KIND_CHUNK: u16 = 1;
+
+/// The body of a cell whose message lies in the arena.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct ChunkWords {
+    /// [`Chunk::start`](super::arena::Chunk::start).
+    pub start: AtomicU64,
+    /// Length of the message, in bytes.
+    pub bytes: AtomicU64,
+}
+
 impl Meta {
     /// A message of `len` bytes in the body, by this incarnation of the producer.
     #[inline(always)]
     pub const fn inline(len: u32, incarnation: u64) -> Self {
         Self(len as u64 | incarnation << 48)
+    }
+
+    /// A message in the arena, by this incarnation of the producer.
+    #[inline(always)]
+    pub const fn chunk(incarnation: u64) -> Self {
+        let len = size_of::<ChunkWords>() as u64;
+        Self(len | (KIND_CHUNK as u64) << 32 | incarnation << 48)
     }
 
     /// The length in bytes, if the message is in the body.
@@ -156,6 +177,8 @@ unsafe impl Shared for ConsumerLines {}
 // SAFETY: as above.
 unsafe impl Shared for WaitLine {}
 // SAFETY: as above.
+unsafe impl Shared for ChunkWords {}
+// SAFETY: as above.
 unsafe impl Shared for CellHead {}
 // SAFETY: as above.
 unsafe impl Shared for DenseCell {}
@@ -181,13 +204,15 @@ const _: () = {
     assert!(offset_of!(WaitLine, bell) == 8);
     assert!(size_of::<CellHead>() == 16);
     assert!(offset_of!(CellHead, meta) == 8);
+    assert!(size_of::<ChunkWords>() == 16);
+    assert!(offset_of!(ChunkWords, bytes) == 8);
     assert!(size_of::<DenseCell>() == 16);
     assert!(offset_of!(DenseCell, body) == 8);
 };
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::Meta;
+    use super::{KIND_CHUNK, Meta};
 
     #[test]
     fn length_kind_and_incarnation_keep_to_their_bits() {
@@ -198,7 +223,8 @@ mod tests {
                 assert_eq!(meta.incarnation(incarnation + later), incarnation);
             }
         }
-        let other = Meta(1 << 32 | 48);
-        assert_eq!((other.inline_len(), other.kind()), (None, 1));
+        let other = Meta::chunk(65_537);
+        assert_eq!((other.inline_len(), other.kind()), (None, KIND_CHUNK));
+        assert_eq!(other.incarnation(65_600), 65_537);
     }
 }

@@ -236,6 +236,13 @@ impl<P: Placement> Producer<P> {
         Ok(wanted)
     }
 
+    /// Every message below this position is consumed, and with it what it held elsewhere. Reads shared
+    /// memory.
+    pub fn consumed(&mut self) -> Result<u64, Corrupt> {
+        self.refresh(0)?;
+        Ok(self.limit.wrapping_sub(self.capacity))
+    }
+
     #[cold]
     #[inline(never)]
     fn refresh(&mut self, wanted: u64) -> Result<u64, Corrupt> {

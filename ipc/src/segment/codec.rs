@@ -97,6 +97,7 @@ pub(super) fn encode(spec: &SegmentSpec<'_>, plan: &Plan, birth: &Birth) -> Vec<
         entry.u64(offset_of!(ChannelEntry, capacity), channel.geometry.capacity());
         let parking = if channel.geometry.parking() { PARKING_ALLOWED } else { PARKING_NEVER };
         entry.u32(offset_of!(ChannelEntry, parking), parking);
+        entry.u64(offset_of!(ChannelEntry, arena), channel.geometry.arena());
         entry.u64(offset_of!(ChannelEntry, producer_offset), producer);
         entry.u64(offset_of!(ChannelEntry, consumer_offset), consumer);
         entry.u32(offset_of!(ChannelEntry, first_endpoint), first_endpoint);
@@ -274,6 +275,7 @@ impl Channel {
             }
         };
         let geometry = Geometry::new(entry.u64(offset_of!(ChannelEntry, capacity)), cell)
+            .and_then(|geometry| geometry.with_arena(entry.u64(offset_of!(ChannelEntry, arena))))
             .map_err(|error| Fault::damaged(subject("geometry"), "a possible ring", error))?;
         let parking = match entry.u32(offset_of!(ChannelEntry, parking)) {
             PARKING_NEVER => false,
@@ -354,6 +356,7 @@ mod tests {
 
     fn specs() -> [ChannelSpec<'static>; 2] {
         let wide = Geometry::new(1024, CellFormat::Wide { bytes: 128 }).unwrap();
+        let wide = wide.with_arena(1 << 20).unwrap();
         let dense = Geometry::new(16, CellFormat::Dense).unwrap().with_parking(true);
         let spec = |label, geometry, schema| ChannelSpec {
             label,

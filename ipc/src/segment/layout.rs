@@ -32,6 +32,7 @@
 //!   48   fingerprint, 16 B
 //!   64   label, 128 B
 //!   192  parking
+//!   200  arena, bytes
 //!   2048 schema, 2048 B
 //! ```
 //!
@@ -123,7 +124,9 @@ pub struct ChannelEntry {
     pub fingerprint: [u64; 2],
     pub label: [u8; MAX_LABEL_BYTES],
     pub parking: u32,
-    pub reserved: [u32; 463],
+    pub reserved0: u32,
+    pub arena: u64,
+    pub reserved: [u64; 230],
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
@@ -212,5 +215,6 @@ const _: () = {
     assert!(offset_of!(ChannelEntry, fingerprint) == 48);
     assert!(offset_of!(ChannelEntry, label) == 64);
     assert!(offset_of!(ChannelEntry, parking) == 192);
+    assert!(offset_of!(ChannelEntry, arena) == 200);
     assert!(offset_of!(ChannelEntry, schema) == 2048);
 };

@@ -1,0 +1,347 @@
+//! The receiving side of a byte channel.
+
+use crate::channel::error::{BadMessage, DescriptorError, RecvError};
+use crate::channel::link::{Cell, Cells, Link};
+use crate::channel::wait::Stopped;
+use crate::endpoint::PeerView;
+use crate::message::Invalid;
+use crate::ring::layout::KIND_CHUNK;
+use crate::ring::spsc::{Consumer, Corrupt, Poll};
+use crate::wait_set::source::Attachment;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+use strait_pools::environment::{Liveness, Peer};
+use strait_pools::placement::Mapped;
+
+/// The receiving side of a byte channel.
+#[derive(Debug)]
+pub struct BytesReceiver {
+    consumer: Consumer<Mapped>,
+    cells: Cells,
+    link: Link,
+    /// Bytes of the arena that were read since progress was reported for their sake.
+    unreported: u64,
+}
+
+/// Where a message that is ready lies.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::channel) struct Body {
+    pub(in crate::channel) start: *const u8,
+    pub(in crate::channel) len: usize,
+    /// Bytes there are, from its start on.
+    pub(in crate::channel) room: usize,
+}
+
+impl BytesReceiver {
+    pub(in crate::channel) fn new(consumer: Consumer<Mapped>, cells: Cells, link: Link) -> Self {
+        Self { consumer, cells, link, unreported: 0 }
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.cells.max_len()
+    }
+
+    /// The position of the next message: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Messages that senders dropped because the ring was full.
+    pub fn dropped(&self) -> u64 {
+        // A forked child does not have the memory.
+        if self.link.forked() { 0 } else { self.consumer.dropped() }
+    }
+
+    /// Number of senders that have owned the channel, and the position at which the present began:
+    /// messages before it come from an earlier one.
+    pub fn sender_incarnation(&self) -> (u64, u64) {
+        if self.link.forked() { (0, 0) } else { self.consumer.producer_incarnation() }
+    }
+
+    /// Which sender sent the message at `position`, which is ready; see
+    /// [`Received::sender_incarnation`].
+    pub(in crate::channel) fn incarnation_of(&self, position: u64) -> Option<u64> {
+        if self.link.forked() {
+            return None;
+        }
+        let (latest, _) = self.consumer.producer_incarnation();
+        let by_latest = || self.consumer.by_latest(position);
+        self.cell(position).0.incarnation(latest).or_else(by_latest)
+    }
+
+    /// Whether a receiver that died may have read the message at `position` before.
+    pub(in crate::channel) fn redelivered(&self, position: u64) -> bool {
+        !self.link.forked() && self.consumer.redelivered(position)
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        &self.link.channel
+    }
+
+    /// Who sends, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.link.peer()
+    }
+
+    /// The next message if it is there; never waits, never enters the kernel.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receiver::try_recv`](crate::channel::Receiver::try_recv).
+    #[inline]
+    pub fn poll(&mut self) -> Result<Received<'_>, RecvError> {
+        let position = self.ready_now()?;
+        self.received(position)
+    }
+
+    /// The next message, waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receiver::recv`](crate::channel::Receiver::recv).
+    #[inline]
+    pub fn recv(&mut self) -> Result<Received<'_>, RecvError> {
+        let position = self.ready(None)?;
+        self.received(position)
+    }
+
+    /// Position of the next message if it is published.
+    #[inline]
+    pub(in crate::channel) fn ready_now(&mut self) -> Result<u64, RecvError> {
+        if self.link.forked() {
+            return Err(RecvError::Forked);
+        }
+        match self.consumer.poll(1) {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty => self.when_empty(),
+            Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// A descriptor for `epoll` and its like: readable when a message has come, or the sender is gone,
+    /// or once a [slice](crate::channel::Spsc::slice), to look whether it is. It may be readable for no reason.
+    ///
+    /// Before waiting for it, receive with [`poll`](BytesReceiver::poll) (or
+    /// [`try_recv`](crate::channel::Receiver::try_recv)) until that says [`RecvError::Empty`]: that call, which
+    /// then enters the kernel, makes the descriptor unreadable until a message comes.
+    ///
+    /// Where the sender has another network namespace, a message is found at the end of the slice only.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        let lines = self.consumer.words().consumer.clone();
+        self.link.descriptor(&lines.wait)
+    }
+
+    pub(crate) fn attach(&mut self) -> Result<Attachment<'_>, DescriptorError> {
+        let lines = self.consumer.words().consumer.clone();
+        self.link.attachment(&lines.wait)
+    }
+
+    /// An empty ring may mean that the sender is gone: one load tells, if anybody has noticed. A
+    /// receiver that waits for its descriptor is told by that from now on.
+    fn when_empty(&mut self) -> Result<u64, RecvError> {
+        let Self { consumer, link, .. } = self;
+        let lines = consumer.words().consumer.clone();
+        let look = || (consumer.poll(1) != Poll::Empty).then_some(());
+        let found = link.has_bell() && link.arm(&lines.wait, look).is_some();
+        if !found && !matches!(link.glance(), Peer::Closed | Peer::Died) {
+            return Err(RecvError::Empty);
+        }
+        // A successor may have come since.
+        let end = self.link.end();
+        // What was published before the end counts.
+        match self.consumer.poll(1) {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty => Err(end.map_or(RecvError::Empty, RecvError::from)),
+            Poll::Corrupt(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Position of the next message, waiting until it is published.
+    #[inline]
+    pub(in crate::channel) fn ready(
+        &mut self,
+        timeout: Option<Duration>,
+    ) -> Result<u64, RecvError> {
+        if self.link.forked() {
+            return Err(RecvError::Forked);
+        }
+        match self.consumer.poll(self.link.patience.eager_polls()) {
+            Poll::Ready(position) => Ok(position),
+            Poll::Empty | Poll::Corrupt(_) => self.wait(timeout),
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
+        let Self { consumer, link, .. } = self;
+        let lines = consumer.words().consumer.clone();
+        let poll = || match consumer.poll(1) {
+            Poll::Ready(position) => Ok(Some(position)),
+            Poll::Empty => Ok(None),
+            Poll::Corrupt(corrupt) => Err(corrupt),
+        };
+        link.poll_until(timeout, &lines.wait, poll).map_err(|stopped| match stopped {
+            Stopped::Failed(corrupt) => self.corrupt(corrupt),
+            Stopped::Timeout => RecvError::Timeout,
+            Stopped::Gone(end) => end.into(),
+        })
+    }
+
+    #[inline]
+    fn received(&mut self, position: u64) -> Result<Received<'_>, RecvError> {
+        let body = self.body(position).and_then(|Body { start, len, room }| {
+            let message = "message";
+            if len <= room { Ok((start, len)) } else { Err(Invalid::Length { message, len, room }) }
+        });
+        match body {
+            Ok((body, len)) => Ok(Received { receiver: self, position, body, len }),
+            Err(reason) => Err(self.pass_over(position, reason)),
+        }
+    }
+
+    /// Where the message at `position` lies, which is ready. Its length is as it was found.
+    #[inline(always)]
+    pub(in crate::channel) fn body(&mut self, position: u64) -> Result<Body, Invalid> {
+        let (cell, room) = self.cell(position);
+        match cell.len(room) {
+            Ok(len) => Ok(Body { start: cell.body(), len, room }),
+            Err(Invalid::Kind { kind: KIND_CHUNK }) => self.chunk(cell),
+            Err(invalid) => Err(invalid),
+        }
+    }
+
+    /// Where a message in the arena lies.
+    fn chunk(&mut self, cell: Cell) -> Result<Body, Invalid> {
+        let none = Invalid::Kind { kind: KIND_CHUNK };
+        let arena = self.cells.arena_bytes().ok_or(none)?;
+        let chunk = cell.chunk().ok_or(none)?;
+        let start = self.cells.chunk_address(chunk);
+        let start = start.ok_or(Invalid::Chunk { chunk, arena })?;
+        self.unreported = self.unreported.saturating_add(chunk.bytes);
+        // It lies in an arena that is mapped.
+        #[allow(clippy::cast_possible_truncation)]
+        let len = chunk.bytes as usize;
+        Ok(Body { start, len, room: len })
+    }
+
+    /// The cell of the message at `position`, which is ready, and the room in it.
+    #[inline(always)]
+    pub(in crate::channel) fn cell(&self, position: u64) -> (Cell, usize) {
+        (self.cells.at(self.consumer.words(), position), self.cells.room())
+    }
+
+    /// Gives the cell of the message that was ready back to the sender. In a forked child, which
+    /// may have inherited the message, nothing.
+    #[inline(always)]
+    pub(in crate::channel) fn release(&mut self) {
+        if !self.link.forked() {
+            self.consumer.release();
+            if self.unreported != 0 {
+                self.report();
+            }
+        }
+    }
+
+    /// A sender that waits for room in the arena is told of each eighth of it.
+    #[cold]
+    fn report(&mut self) {
+        if self.unreported >= self.cells.arena_bytes().unwrap_or(0) / 8 {
+            self.consumer.tell();
+            self.unreported = 0;
+        }
+    }
+
+    /// Releases a message that is none.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::channel) fn pass_over(&mut self, position: u64, reason: Invalid) -> RecvError {
+        self.release();
+        let channel = self.link.channel.clone();
+        RecvError::Invalid(Box::new(BadMessage { channel, position, reason }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn corrupt(&self, corrupt: Corrupt) -> RecvError {
+        RecvError::Corrupt(self.link.damaged(corrupt))
+    }
+}
+
+impl Drop for BytesReceiver {
+    fn drop(&mut self) {
+        if !self.link.forked() {
+            self.consumer.tell();
+            self.link.close(&self.consumer.words().consumer.wait);
+            self.consumer.wake();
+        }
+    }
+}
+
+/// A message in place. Dropping it gives the cell back to the sender.
+///
+/// A forked child inherits the value but not the memory: there, it may only be dropped.
+#[derive(Debug)]
+pub struct Received<'a> {
+    receiver: &'a mut BytesReceiver,
+    position: u64,
+    body: *const u8,
+    len: usize,
+}
+
+impl Received<'_> {
+    /// The message's position: the number of messages before it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the receiver before this one died and may have read this message: it is delivered
+    /// again. At most one message is, the first that a successor finds.
+    pub fn redelivered(&self) -> bool {
+        self.receiver.redelivered(self.position)
+    }
+
+    /// Which sender sent it: how many had owned the channel, that one included.
+    ///
+    /// `None` if that is not known: dense cells tell the latest sender's messages from all others'
+    /// only, wide cells tell the last 65,536 senders apart.
+    pub fn sender_incarnation(&self) -> Option<u64> {
+        self.receiver.incarnation_of(self.position)
+    }
+
+    /// Length in bytes; never more than [`max_len`](BytesReceiver::max_len).
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the message has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The address of the body, valid until the message is dropped.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.body
+    }
+
+    /// Copies the message to the heap.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut copy = Vec::with_capacity(self.len);
+        // SAFETY: `len` bytes of the body are mapped, and the vector has room for them.
+        unsafe { self.body.copy_to_nonoverlapping(copy.as_mut_ptr(), self.len) };
+        // SAFETY: the bytes were just written.
+        unsafe { copy.set_len(self.len) };
+        copy
+    }
+}
+
+impl Drop for Received<'_> {
+    fn drop(&mut self) {
+        self.receiver.release();
+    }
+}

@@ -1,0 +1,444 @@
+//! The sending side of a byte channel.
+
+use crate::channel::error::{DescriptorError, SendError};
+use crate::channel::link::{Cell, Cells, Link};
+use crate::channel::open::OnFull;
+use crate::channel::wait::Stopped;
+use crate::endpoint::PeerView;
+use crate::message::WriteError;
+use crate::ring::arena::{Arena, Chunk};
+use crate::ring::spsc::{Corrupt, Producer};
+use crate::wait_set::source::Attachment;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+use strait_pools::marks::{Mark, pass};
+use strait_pools::placement::{Many, Mapped};
+
+/// The sending side of a byte channel.
+#[derive(Debug)]
+pub struct BytesSender {
+    producer: Producer<Mapped>,
+    cells: Cells,
+    arena: Option<Arena>,
+    on_full: OnFull,
+    link: Link,
+}
+
+/// How long to wait for room.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::channel) enum Room {
+    /// Not at all.
+    Now,
+    /// Until there is some, or for so long.
+    Wait(Option<Duration>),
+    /// As the channel's policy says.
+    Policy,
+}
+
+/// Where the next message is to be written.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::channel) struct Spot {
+    cell: Cell,
+    body: *mut u8,
+    chunk: Option<Chunk>,
+}
+
+impl Spot {
+    /// The address of the body.
+    pub(in crate::channel) fn body(&self) -> *mut u8 {
+        self.body
+    }
+}
+
+/// Whether there is a free cell, and a place in the arena if it takes one for `len` bytes.
+#[inline(always)]
+fn has_room(
+    producer: &mut Producer<Mapped>,
+    arena: &mut Option<Arena>,
+    cells: &Cells,
+    len: usize,
+) -> Result<bool, Corrupt> {
+    if producer.free(1)? == 0 {
+        return Ok(false);
+    }
+    Ok(len <= cells.room() || find_chunk(producer, arena, len)?.is_some())
+}
+
+/// A place in the arena for `len` bytes, behind what is built and not published, if there is one.
+#[cold]
+fn find_chunk(
+    producer: &mut Producer<Mapped>,
+    arena: &mut Option<Arena>,
+    len: usize,
+) -> Result<Option<Chunk>, Corrupt> {
+    let Some(arena) = arena else { return Ok(None) };
+    let found = arena.find(len as u64);
+    if found.is_some() {
+        return Ok(found);
+    }
+    arena.free_below(producer.consumed()?);
+    Ok(arena.find(len as u64))
+}
+
+/// The arena as a predecessor left it: with the chunks of messages that are published and not consumed.
+fn adopt(producer: &mut Producer<Mapped>, cells: &Cells) -> Result<Option<Arena>, Corrupt> {
+    let Some(bytes) = cells.arena_bytes() else { return Ok(None) };
+    let consumed = producer.consumed()?;
+    let capacity = producer.words().states.len();
+    let mut arena = Arena::new(bytes, capacity, consumed);
+    let mut position = consumed;
+    while position != producer.position() {
+        arena.adopt(position, cells.at(producer.words(), position).chunk())?;
+        position = position.wrapping_add(1);
+    }
+    Ok(Some(arena))
+}
+
+impl BytesSender {
+    /// Fails if the unread messages that it finds contradict each other.
+    pub(in crate::channel) fn new(
+        mut producer: Producer<Mapped>,
+        cells: Cells,
+        on_full: OnFull,
+        link: Link,
+    ) -> Result<Self, (Link, Corrupt)> {
+        match adopt(&mut producer, &cells) {
+            Ok(arena) => Ok(Self { producer, cells, arena, on_full, link }),
+            Err(corrupt) => Err((link, corrupt)),
+        }
+    }
+
+    /// The longest message, in bytes.
+    pub fn max_len(&self) -> usize {
+        self.cells.max_len()
+    }
+
+    /// The position that the next message will have: the number of messages published before it.
+    pub fn position(&self) -> u64 {
+        self.producer.position()
+    }
+
+    /// Messages dropped on this channel because the ring was full ([`OnFull::DropNewest`]).
+    pub fn dropped(&self) -> u64 {
+        // A forked child does not have the memory.
+        if self.link.forked() { 0 } else { self.producer.dropped() }
+    }
+
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        &self.link.channel
+    }
+
+    /// How many senders have owned the channel, this one included.
+    #[inline(always)]
+    pub fn incarnation(&self) -> u64 {
+        self.producer.incarnation()
+    }
+
+    /// Who receives, or did last, and how that process is doing.
+    pub fn peer(&self) -> &PeerView {
+        self.link.peer()
+    }
+
+    /// Claims a place for a message of `len` bytes, waiting while there is none if the channel's policy
+    /// is [`OnFull::Block`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sender::send`](crate::channel::Sender::send); a full ring under any other policy is
+    /// [`SendError::Full`].
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, Room::Policy)
+    }
+
+    /// Claims a place for a message of `len` bytes if there is one; never waits.
+    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, Room::Now)
+    }
+
+    fn claim_within(&mut self, len: usize, room: Room) -> Result<Claim<'_>, SendError> {
+        let spot = self.reserve(len, room)?;
+        pass(Mark::ProducerClaimed);
+        Ok(Claim { sender: self, len, spot })
+    }
+
+    /// A place for the next message, of `len` bytes.
+    pub(in crate::channel) fn reserve(
+        &mut self,
+        len: usize,
+        room: Room,
+    ) -> Result<Spot, SendError> {
+        self.fits(len)?;
+        self.start();
+        match room {
+            Room::Policy if self.on_full == OnFull::Block => self.wait_for_room(len, None)?,
+            Room::Policy | Room::Now => self.room_now(len)?,
+            Room::Wait(timeout) => self.wait_for_room(len, timeout)?,
+        }
+        self.spot(0, len)?.ok_or(SendError::Full)
+    }
+
+    /// Whether the channel ever has room for a message of `len` bytes.
+    pub(in crate::channel) fn fits(&self, len: usize) -> Result<(), WriteError> {
+        let room = self.cells.max_len();
+        if len <= room { Ok(()) } else { Err(WriteError::TooLarge { needed: len, room }) }
+    }
+
+    /// What was built and not published is given up.
+    pub(in crate::channel) fn start(&mut self) {
+        if let Some(arena) = &mut self.arena {
+            arena.abort();
+        }
+    }
+
+    /// Where a message of `len` bytes would stand `ahead` messages from now, whose cell is free; `None`
+    /// if the arena has no room for it.
+    pub(in crate::channel) fn spot(
+        &mut self,
+        ahead: u64,
+        len: usize,
+    ) -> Result<Option<Spot>, SendError> {
+        let (cell, room) = self.cell(ahead);
+        if len <= room {
+            return Ok(Some(Spot { cell, body: cell.body(), chunk: None }));
+        }
+        let Self { producer, cells, arena, .. } = self;
+        match find_chunk(producer, arena, len) {
+            Ok(chunk) => Ok(chunk.and_then(|chunk| {
+                let body = cells.chunk_address(chunk)?;
+                Some(Spot { cell, body, chunk: Some(chunk) })
+            })),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Notes that the message `ahead` messages from now is written: `len` bytes in its spot.
+    pub(in crate::channel) fn describe(&mut self, ahead: u64, spot: Spot, len: usize) {
+        let incarnation = self.producer.incarnation();
+        match (&mut self.arena, spot.chunk) {
+            (Some(arena), Some(chunk)) => {
+                arena.take(chunk);
+                spot.cell.describe_chunk(Chunk { bytes: len as u64, ..chunk }, incarnation);
+            }
+            _ => spot.cell.describe(len, incarnation),
+        }
+        self.built(ahead);
+    }
+
+    /// The message `ahead` messages from now is written and described.
+    #[inline(always)]
+    pub(in crate::channel) fn built(&mut self, ahead: u64) {
+        if let Some(arena) = &mut self.arena {
+            arena.built(self.producer.position().wrapping_add(ahead));
+        }
+    }
+
+    /// Whether a message may be written now, by the channel's policy: `false` drops it.
+    #[inline]
+    pub(in crate::channel) fn make_room(&mut self) -> Result<bool, SendError> {
+        if self.free(1)? == 1 { Ok(true) } else { self.when_full() }
+    }
+
+    #[cold]
+    fn when_full(&mut self) -> Result<bool, SendError> {
+        match self.on_full {
+            OnFull::Block => self.wait_for_room(0, None).map(|()| true),
+            OnFull::Fail => Err(SendError::Full),
+            OnFull::DropNewest => {
+                self.producer.count_drop();
+                Ok(false)
+            }
+        }
+    }
+
+    /// A message found no room in the arena: what the policy says about that.
+    pub(in crate::channel) fn refuse(&mut self) -> Result<(), SendError> {
+        if self.on_full == OnFull::DropNewest {
+            self.producer.count_drop();
+            return Ok(());
+        }
+        Err(SendError::Full)
+    }
+
+    /// Whether there is room for one message of `len` bytes, now.
+    #[inline]
+    pub(in crate::channel) fn room_now(&mut self, len: usize) -> Result<(), SendError> {
+        if self.link.forked() {
+            return Err(SendError::Forked);
+        }
+        let Self { producer, arena, cells, .. } = self;
+        match has_room(producer, arena, cells, len) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.no_room(len),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// A sender that waits for its descriptor is told by that from now on.
+    #[cold]
+    fn no_room(&mut self, len: usize) -> Result<(), SendError> {
+        let Self { producer, link, arena, cells, .. } = self;
+        if !link.has_bell() {
+            return Err(SendError::Full);
+        }
+        let lines = producer.words().producer.clone();
+        let mut room = || has_room(producer, arena, cells, len);
+        let armed = link.arm(&lines.wait, || (room() != Ok(false)).then_some(())).is_none();
+        let end = if armed { link.end() } else { None };
+        // What was freed before the end counts.
+        match room() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(end.map_or(SendError::Full, SendError::from)),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Free cells, up to `wanted`.
+    #[inline]
+    pub(in crate::channel) fn free(&mut self, wanted: u64) -> Result<u64, SendError> {
+        if self.link.forked() {
+            return Err(SendError::Forked);
+        }
+        match self.producer.free(wanted) {
+            Ok(free) => Ok(free),
+            Err(corrupt) => Err(self.corrupt(corrupt)),
+        }
+    }
+
+    /// Waits until there is room for one message of `len` bytes.
+    pub(in crate::channel) fn wait_for_room(
+        &mut self,
+        len: usize,
+        timeout: Option<Duration>,
+    ) -> Result<(), SendError> {
+        if self.link.forked() {
+            return Err(SendError::Forked);
+        }
+        let Self { producer, link, arena, cells, .. } = self;
+        let lines = producer.words().producer.clone();
+        let room = || Ok(has_room(producer, arena, cells, len)?.then_some(()));
+        link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
+            Stopped::Failed(corrupt) => self.corrupt(corrupt),
+            Stopped::Timeout => SendError::Timeout,
+            Stopped::Gone(end) => end.into(),
+        })
+    }
+
+    /// A descriptor for `epoll` and its like: readable when a full ring has room, or its receiver is
+    /// gone, or once a slice, to look whether it is. It may be readable for no reason.
+    ///
+    /// Before waiting for it, send with [`try_claim`](BytesSender::try_claim) (or
+    /// [`try_send`](crate::channel::Sender::try_send)) until that says [`SendError::Full`]: that call makes the
+    /// descriptor unreadable until there is room again.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]: the channel was made for sides that never sleep, or the system refuses.
+    pub fn descriptor(&mut self) -> Result<BorrowedFd<'_>, DescriptorError> {
+        let lines = self.producer.words().producer.clone();
+        self.link.descriptor(&lines.wait)
+    }
+
+    pub(crate) fn attach(&mut self) -> Result<Attachment<'_>, DescriptorError> {
+        let lines = self.producer.words().producer.clone();
+        self.link.attachment(&lines.wait)
+    }
+
+    /// The cell of the message `ahead` messages from now, and the room in it.
+    #[inline(always)]
+    pub(in crate::channel) fn cell(&self, ahead: u64) -> (Cell, usize) {
+        let position = self.producer.position().wrapping_add(ahead);
+        (self.cells.at(self.producer.words(), position), self.cells.room())
+    }
+
+    /// Publishes the message that was written and described.
+    #[inline(always)]
+    pub(in crate::channel) fn publish(&mut self) {
+        self.producer.publish();
+        self.published();
+    }
+
+    #[inline(always)]
+    fn published(&mut self) {
+        if let Some(arena) = &mut self.arena {
+            arena.publish();
+        }
+    }
+
+    /// Publishes `count` messages that were written and described.
+    #[inline]
+    pub(in crate::channel) fn publish_batch(&mut self, count: u64) {
+        self.producer.publish_batch(count);
+        self.published();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn corrupt(&self, corrupt: Corrupt) -> SendError {
+        SendError::Corrupt(self.link.damaged(corrupt))
+    }
+}
+
+impl Drop for BytesSender {
+    fn drop(&mut self) {
+        if !self.link.forked() {
+            self.producer.hint();
+            self.link.close(&self.producer.words().producer.wait);
+            self.producer.wake();
+        }
+    }
+}
+
+/// A claimed place. Dropped without [`commit`](Claim::commit), it is as if it had never been.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    sender: &'a mut BytesSender,
+    len: usize,
+    spot: Spot,
+}
+
+impl Claim<'_> {
+    /// Length of the message, in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the message has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The address of the body: [`len`](Claim::len) bytes, 16-aligned (8-aligned in dense cells).
+    ///
+    /// What it holds before it is written is some earlier message of the same ring.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.spot.body()
+    }
+
+    /// Copies `bytes` into the body at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::TooLarge`] if they do not fit the claimed length.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), WriteError> {
+        let needed = offset.saturating_add(bytes.len());
+        if needed > self.len {
+            return Err(WriteError::TooLarge { needed, room: self.len });
+        }
+        // SAFETY: `offset <= len`, which `claim` found to fit the body.
+        let target = unsafe { self.as_mut_ptr().add(offset) };
+        // SAFETY: the target has room for the bytes, and a caller's slice cannot overlap memory
+        // that no Rust reference covers.
+        unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Publishes the message.
+    pub fn commit(self) {
+        self.sender.describe(0, self.spot, self.len);
+        self.sender.publish();
+    }
+
+    /// Gives the place back unpublished; the same as dropping the claim.
+    pub fn abort(self) {}
+}
