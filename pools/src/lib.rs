@@ -5,6 +5,7 @@
 //! | [`sync`] | atomics and fences: std in production, loom in models, counted in budget tests |
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
+//! | [`objects`] | a bounded pool of service objects |
 //! | [`marks`] | numbered steps at which a process may die |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
 //!
@@ -15,6 +16,7 @@ compile_error!("strait needs Linux on a little-endian 64-bit machine (x86-64 or 
 
 pub mod environment;
 pub mod marks;
+pub mod objects;
 pub mod placement;
 pub mod region;
 pub mod sync;
