@@ -6,6 +6,7 @@
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
 //! | [`objects`] | a bounded pool of service objects |
+//! | [`threads`] | pinned threads with a mailbox, and pools of workers |
 //! | [`marks`] | numbered steps at which a process may die |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
 //!
@@ -20,3 +21,4 @@ pub mod objects;
 pub mod placement;
 pub mod region;
 pub mod sync;
+pub mod threads;
