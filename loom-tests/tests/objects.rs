@@ -36,7 +36,7 @@ impl Drop for Object {
 
 /// A pool whose objects are not reset, with the numbers of those made and dropped.
 struct Watched {
-    pool: ObjectPool<Object>,
+    pool: Arc<ObjectPool<Object>>,
     made: Arc<AtomicU32>,
     dropped: Arc<AtomicU32>,
 }
@@ -51,11 +51,12 @@ impl Watched {
                 Object { uses: UnsafeCell::new(0), dropped: Arc::clone(&dropped) }
             }
         };
-        Self { pool: ObjectPool::new("model", limit, make, |_| ()), made, dropped }
+        let pool = Arc::new(ObjectPool::new("model", limit, make, |_| ()));
+        Self { pool, made, dropped }
     }
 }
 
-fn use_one(pool: &ObjectPool<Object>) -> Option<Pooled<Object>> {
+fn use_one(pool: &ObjectPool<Object>) -> Option<Pooled<'_, Object>> {
     let mut object = pool.try_get().ok()?;
     object.work();
     Some(object)
@@ -66,7 +67,7 @@ fn use_one(pool: &ObjectPool<Object>) -> Option<Pooled<Object>> {
 fn an_object_is_in_one_pair_of_hands() {
     loom::model(|| {
         let watched = Watched::new(1);
-        let pool = watched.pool.clone();
+        let pool = Arc::clone(&watched.pool);
         let other = thread::spawn(move || u32::from(use_one(&pool).is_some()));
         let mine = u32::from(use_one(&watched.pool).is_some());
         let theirs = other.join().unwrap();
@@ -83,7 +84,7 @@ fn an_object_returned_meanwhile_is_whole() {
     loom::model(|| {
         let watched = Watched::new(2);
         let mut first = watched.pool.try_get().unwrap();
-        let pool = watched.pool.clone();
+        let pool = Arc::clone(&watched.pool);
         let other = thread::spawn(move || drop(use_one(&pool).expect("one is free")));
         first.work();
         drop(first);
@@ -97,7 +98,7 @@ fn an_object_returned_meanwhile_is_whole() {
 fn a_number_that_was_away_is_not_taken_for_the_same() {
     loom::model(|| {
         let watched = Watched::new(2);
-        let pool = watched.pool.clone();
+        let pool = Arc::clone(&watched.pool);
         let other = thread::spawn(move || {
             let first = use_one(&pool);
             let second = use_one(&pool);
@@ -122,7 +123,7 @@ fn a_number_that_was_away_is_not_taken_for_the_same() {
 fn whoever_waits_is_served() {
     loom::model(|| {
         let watched = Watched::new(1);
-        let pool = watched.pool.clone();
+        let pool = Arc::clone(&watched.pool);
         let other = thread::spawn(move || pool.get().work());
         watched.pool.get().work();
         other.join().unwrap();
@@ -136,7 +137,7 @@ fn whoever_waits_is_served() {
 fn objects_outlive_their_pool() {
     loom::model(|| {
         let Watched { pool, dropped, .. } = Watched::new(2);
-        let mut object = pool.try_get().unwrap();
+        let mut object = pool.try_get_owned().unwrap();
         let other = thread::spawn({
             let dropped = Arc::clone(&dropped);
             move || {

@@ -6,6 +6,7 @@
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
 //! | [`objects`] | a bounded pool of service objects |
+//! | [`cache`] | with the feature `cache`: a sharded cache that computes what it does not have, once |
 //! | [`threads`] | pinned threads with a mailbox, and pools of workers |
 //! | [`marks`] | numbered steps at which a process may die |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
@@ -15,6 +16,8 @@
 #[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
 compile_error!("strait needs Linux on a little-endian 64-bit machine (x86-64 or aarch64)");
 
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod environment;
 pub mod marks;
 pub mod objects;

@@ -35,7 +35,7 @@ proptest! {
     fn the_last_returned_is_the_next_lent(limit in 0..12_u16, steps in steps()) {
         let (pool, made) = numbered(limit);
         let mut returned: Vec<u32> = Vec::new();
-        let mut out: Vec<Pooled<u32>> = Vec::new();
+        let mut out: Vec<Pooled<'_, u32>> = Vec::new();
         let mut unmade = 0..u32::from(limit);
         for step in steps {
             match step {
@@ -111,7 +111,8 @@ fn an_object_whose_reset_panics_is_made_anew() {
 #[test]
 fn an_object_returns_from_a_thread_that_panics() {
     let (pool, made) = numbered(1);
-    let object = pool.get();
+    let pool = Arc::new(pool);
+    let object = pool.get_owned();
     let ended = thread::spawn(move || {
         let _object = object;
         panic!("with an object in hand");
@@ -122,13 +123,14 @@ fn an_object_returns_from_a_thread_that_panics() {
 }
 
 #[test]
-fn objects_live_until_the_last_handle_is_gone() {
+fn objects_live_until_the_last_loan_is_over() {
     let object = Arc::new(());
     let pool = {
         let object = Arc::clone(&object);
-        ObjectPool::new("shared", 2, move || Arc::clone(&object), |_| ())
+        Arc::new(ObjectPool::new("shared", 2, move || Arc::clone(&object), |_| ()))
     };
-    let (first, second) = (pool.get(), pool.get());
+    let (first, second) = (pool.get_owned(), pool.try_get_owned().unwrap());
+    assert!(pool.try_get_owned().is_err());
     drop(second);
     drop(pool);
     // This one, the factory's, and the two made.
@@ -149,10 +151,10 @@ fn threads_share_fewer_objects_than_they_are() {
             AtomicBool::new(false)
         }
     };
-    let pool = ObjectPool::new("guarded", 3, make, |_| ());
+    let pool = Arc::new(ObjectPool::new("guarded", 3, make, |_| ()));
     let (sender, receiver) = mpsc::channel();
     for _ in 0..4 {
-        let (pool, sender) = (pool.clone(), sender.clone());
+        let (pool, sender) = (Arc::clone(&pool), sender.clone());
         thread::spawn(move || {
             let clashes = (0..ROUNDS).filter_map(|round| {
                 let object = if round % 2 == 0 { pool.get() } else { pool.try_get().ok()? };

@@ -2,13 +2,14 @@
 //! used again.
 //!
 //! ```text
-//! ObjectPool ──┐   ┌──────────────────────────────┬──────────────────────┐
-//! Pooled ──────┼──►│ top {taken: 48, number: 16}  │ name, make, reset    │
-//! Pooled ──────┘   ├──────────┬──────────┬────────┴─┬────────────────────┤
-//!   (one count     │ below 0  │ below 1  │ below 2  │ …                  │
-//!    per handle)   ├──────────┼──────────┼──────────┼────────────────────┤
-//!                  │ object 0 │ object 1 │ not made │ …                  │
-//!                  └──────────┴──────────┴──────────┴────────────────────┘
+//!          ┌─────────────────────────────┬───────────────────┐
+//!  pool    │ top {taken: 48, number: 16} │ name, make, reset │
+//!          ├──────────┬──────────┬───────┴──┬────────────────┤
+//!          │ below 0  │ below 1  │ below 2  │ …              │
+//!          ├──────────┼──────────┼──────────┼────────────────┤
+//!          │ object 0 │ object 1 │ not made │ …              │
+//!          └──────────┴─────▲────┴──────────┴────────────────┘
+//!  loan    number 1 ────────┘   dropped: reset, and 1 on top
 //! ```
 //!
 //! The numbers of free objects form a stack (Treiber's): `top` is the one returned last, which is the
@@ -38,7 +39,7 @@
 //! with what it finds. If making an object panics, its number goes back and the next taker tries
 //! again; if resetting panics, the object is dropped and its number goes back. A thread that is
 //! *stopped* for good, at any instruction, keeps the one number it holds or is about to give back;
-//! nobody waits for it, and the others go on with the rest. A handle that is leaked
+//! nobody waits for it, and the others go on with the rest. A loan that is leaked
 //! ([`mem::forget`](std::mem::forget)) keeps its number, too.
 
 mod stack;
@@ -58,8 +59,9 @@ const LOOKS: u32 = 100;
 
 /// At most `limit` objects, made when first needed, lent out one by one and reset when they return.
 ///
-/// Taking and returning are lock-free and leave the heap alone. A clone is another handle on the same
-/// pool; the objects live until the last handle, on the pool or on an object, is gone.
+/// Taking and returning are lock-free, one compare-and-swap each when nobody interferes, and leave the
+/// heap alone. A loan borrows the pool ([`Pooled`]), or holds it in an `Arc` ([`OwnedPooled`]): then
+/// the pool and its objects live until the last loan is over.
 ///
 /// ```
 /// use strait_pools::objects::ObjectPool;
@@ -72,10 +74,6 @@ const LOOKS: u32 = 100;
 /// # Ok::<(), strait_pools::objects::Exhausted>(())
 /// ```
 pub struct ObjectPool<T> {
-    shared: Arc<Shared<T>>,
-}
-
-struct Shared<T> {
     free: FreeNumbers,
     slots: Box<[Slot<T>]>,
     name: Box<str>,
@@ -104,7 +102,7 @@ impl<T> ObjectPool<T> {
     /// A pool that is called `name` in errors, of at most `limit` objects, which `make` makes and
     /// `reset` restores whenever one returns.
     ///
-    /// Both run on the thread that takes or drops the handle. A limit of 0 makes a pool that is
+    /// Both run on the thread that takes or returns the object. A limit of 0 makes a pool that is
     /// always exhausted.
     pub fn new(
         name: &str,
@@ -113,13 +111,11 @@ impl<T> ObjectPool<T> {
         reset: impl Fn(&mut T) + Send + Sync + 'static,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                free: FreeNumbers::new(limit),
-                slots: (0..limit).map(|_| Slot(UnsafeCell::new(None))).collect(),
-                name: name.into(),
-                make: Box::new(make),
-                reset: Box::new(reset),
-            }),
+            free: FreeNumbers::new(limit),
+            slots: (0..limit).map(|_| Slot(UnsafeCell::new(None))).collect(),
+            name: name.into(),
+            make: Box::new(make),
+            reset: Box::new(reset),
         }
     }
 
@@ -132,8 +128,8 @@ impl<T> ObjectPool<T> {
     /// # Panics
     ///
     /// If making the object does; the pool is as before.
-    pub fn try_get(&self) -> Result<Pooled<T>, Exhausted> {
-        self.take().ok_or_else(|| Exhausted { pool: self.name().to_owned(), limit: self.limit() })
+    pub fn try_get(&self) -> Result<Pooled<'_, T>, Exhausted> {
+        Loan::take(self).ok_or_else(|| self.exhausted())
     }
 
     /// An object, as soon as there is one: spins for a moment, then yields the processor between
@@ -142,45 +138,61 @@ impl<T> ObjectPool<T> {
     /// # Panics
     ///
     /// As [`try_get`](Self::try_get).
-    pub fn get(&self) -> Pooled<T> {
-        for _ in 0..LOOKS {
-            if let Some(object) = self.take() {
-                return object;
-            }
-            spin_loop();
-        }
-        loop {
-            if let Some(object) = self.take() {
-                return object;
-            }
-            yield_now();
-        }
+    pub fn get(&self) -> Pooled<'_, T> {
+        patiently(|| Loan::take(self))
+    }
+
+    /// As [`try_get`](Self::try_get), for a loan that may go where the pool cannot be borrowed.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] if all are out. Nothing waits.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_get`](Self::try_get).
+    pub fn try_get_owned(self: &Arc<Self>) -> Result<OwnedPooled<T>, Exhausted> {
+        Loan::take(Arc::clone(self)).ok_or_else(|| self.exhausted())
+    }
+
+    /// As [`get`](Self::get), for a loan that may go where the pool cannot be borrowed.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_get`](Self::try_get).
+    pub fn get_owned(self: &Arc<Self>) -> OwnedPooled<T> {
+        patiently(|| Loan::take(Arc::clone(self)))
     }
 
     /// The pool's name.
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.name
     }
 
     /// How many objects there can be.
     pub fn limit(&self) -> u16 {
         // There is a slot for each, of which `new` made no more.
-        u16::try_from(self.shared.slots.len()).unwrap_or(u16::MAX)
+        u16::try_from(self.slots.len()).unwrap_or(u16::MAX)
     }
 
-    fn take(&self) -> Option<Pooled<T>> {
-        let number = self.shared.free.take()?;
-        let place = Place { shared: Arc::clone(&self.shared), number };
-        // SAFETY: the number is ours until `place` is dropped, so nobody else refers to its slot.
-        let slot = unsafe { &mut *place.slot() };
-        let object = NonNull::from(slot.get_or_insert_with(|| (place.shared.make)()));
-        Some(Pooled { object, place })
+    fn exhausted(&self) -> Exhausted {
+        Exhausted { pool: self.name().to_owned(), limit: self.limit() }
     }
 }
 
-impl<T> Clone for ObjectPool<T> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+/// What `attempt` gives, as soon as it gives something.
+fn patiently<L>(attempt: impl Fn() -> Option<L>) -> L {
+    for _ in 0..LOOKS {
+        if let Some(loan) = attempt() {
+            return loan;
+        }
+        spin_loop();
+    }
+    loop {
+        if let Some(loan) = attempt() {
+            return loan;
+        }
+        yield_now();
     }
 }
 
@@ -193,39 +205,56 @@ impl<T> fmt::Debug for ObjectPool<T> {
     }
 }
 
+/// An object of a pool, on loan: dropped, on whichever thread, it is reset and returns.
+///
+/// `P` refers to the pool: see [`Pooled`] and [`OwnedPooled`].
+pub struct Loan<T, P: Deref<Target = ObjectPool<T>>> {
+    /// In the slot of `place`, and made.
+    object: NonNull<T>,
+    place: Place<T, P>,
+}
+
+/// A loan that borrows its pool.
+pub type Pooled<'a, T> = Loan<T, &'a ObjectPool<T>>;
+
+/// A loan that keeps its pool.
+pub type OwnedPooled<T> = Loan<T, Arc<ObjectPool<T>>>;
+
 /// A number that was taken; dropped, it goes back.
-struct Place<T> {
-    shared: Arc<Shared<T>>,
+struct Place<T, P: Deref<Target = ObjectPool<T>>> {
+    pool: P,
     number: u16,
 }
 
-impl<T> Place<T> {
+impl<T, P: Deref<Target = ObjectPool<T>>> Place<T, P> {
     fn slot(&self) -> *mut Option<T> {
-        self.shared.slots[usize::from(self.number)].0.get()
+        self.pool.slots[usize::from(self.number)].0.get()
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T, P: Deref<Target = ObjectPool<T>>> Drop for Place<T, P> {
     fn drop(&mut self) {
-        self.shared.free.give(self.number);
+        self.pool.free.give(self.number);
     }
 }
 
-/// An object of a pool, on loan: dropped, it is reset and returns.
-///
-/// It may be dropped on another thread than it was taken on.
-pub struct Pooled<T> {
-    /// In the slot of `place`, and made.
-    object: NonNull<T>,
-    place: Place<T>,
+impl<T, P: Deref<Target = ObjectPool<T>>> Loan<T, P> {
+    fn take(pool: P) -> Option<Self> {
+        let number = pool.free.take()?;
+        let place = Place { pool, number };
+        // SAFETY: the number is ours until `place` is dropped, so nobody else refers to its slot.
+        let slot = unsafe { &mut *place.slot() };
+        let object = NonNull::from(slot.get_or_insert_with(|| (place.pool.make)()));
+        Some(Self { object, place })
+    }
 }
 
-// SAFETY: a loan moves its object to another thread and back, and the pool with it.
-unsafe impl<T: Send> Send for Pooled<T> {}
+// SAFETY: a loan moves its object to another thread and back, and what refers to the pool with it.
+unsafe impl<T: Send, P: Deref<Target = ObjectPool<T>> + Send> Send for Loan<T, P> {}
 // SAFETY: a shared loan gives out nothing but `&T`.
-unsafe impl<T: Send + Sync> Sync for Pooled<T> {}
+unsafe impl<T: Send + Sync, P: Deref<Target = ObjectPool<T>> + Sync> Sync for Loan<T, P> {}
 
-impl<T> Deref for Pooled<T> {
+impl<T, P: Deref<Target = ObjectPool<T>>> Deref for Loan<T, P> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: the object stays in its slot, and the slot is this loan's, until it is dropped.
@@ -233,26 +262,26 @@ impl<T> Deref for Pooled<T> {
     }
 }
 
-impl<T> DerefMut for Pooled<T> {
+impl<T, P: Deref<Target = ObjectPool<T>>> DerefMut for Loan<T, P> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`; the loan is borrowed exclusively.
         unsafe { self.object.as_mut() }
     }
 }
 
-impl<T> Drop for Pooled<T> {
+impl<T, P: Deref<Target = ObjectPool<T>>> Drop for Loan<T, P> {
     fn drop(&mut self) {
         // A reset that panics leaves an object that nobody should be lent. `place` is dropped after
         // this, either way.
         let doubtful = Discard(self.place.slot());
         // SAFETY: as for `deref_mut`.
         let object = unsafe { self.object.as_mut() };
-        (self.place.shared.reset)(object);
+        (self.place.pool.reset)(object);
         forget(doubtful);
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Pooled<T> {
+impl<T: fmt::Debug, P: Deref<Target = ObjectPool<T>>> fmt::Debug for Loan<T, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
