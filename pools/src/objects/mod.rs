@@ -26,7 +26,7 @@
 //!
 //! | store | pairs with | makes visible |
 //! |---|---|---|
-//! | `top`, Release (`objects.give`) | `top`, Acquire (`objects.take`, `objects.take_again`) | what the last user and the reset left in the object, and what lies under its number |
+//! | `top`, Release (`objects.give`) | `top`, Acquire (`objects.take`) | what the last user and the reset left in the object, and what lies under its number |
 //!
 //! Every change of `top` is a compare-and-swap, so each extends the release of all that came before:
 //! one acquiring load sees every return. The swap that takes a number publishes nothing, and what it

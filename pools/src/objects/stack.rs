@@ -1,7 +1,7 @@
 //! The numbers of the objects that are free, last in, first out.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{AtomicU32, AtomicU64, Site};
+use crate::sync::{AtomicU32, AtomicU64, Site, spin_loop};
 
 /// The number of no object, below which all numbers are.
 const NOBODY: u16 = u16::MAX;
@@ -38,6 +38,23 @@ impl Top {
     }
 }
 
+/// Longest pause after a lost swap, as a power of two of pause instructions.
+const LONGEST_PAUSE: u32 = 7;
+
+/// Keeps threads that lost a swap apart for a moment, longer each time, so that the winner makes its
+/// next one while the line is still its own.
+#[derive(Default)]
+struct Lost(u32);
+
+impl Lost {
+    fn pause(&mut self) {
+        for _ in 0..1 << self.0 {
+            spin_loop();
+        }
+        self.0 = (self.0 + 1).min(LONGEST_PAUSE);
+    }
+}
+
 impl FreeNumbers {
     /// All of `0..limit`, 0 on top.
     pub(super) fn new(limit: u16) -> Self {
@@ -49,8 +66,9 @@ impl FreeNumbers {
 
     /// Takes the number that was given back last, if any is there.
     pub(super) fn take(&self) -> Option<u16> {
-        let mut word = self.top.0.load(Acquire.at("objects.take"));
+        let mut lost = Lost::default();
         loop {
+            let word = self.top.0.load(Acquire.at("objects.take"));
             let top = Top::unpack(word);
             if top.number == NOBODY {
                 return None;
@@ -59,25 +77,27 @@ impl FreeNumbers {
             // Only numbers, of 16 bits, are ever stored there.
             #[allow(clippy::cast_possible_truncation)]
             let next = Top { taken: top.taken + 1, number: below as u16 }.pack();
-            let again = Acquire.at("objects.take_again");
-            match self.top.0.compare_exchange(word, next, Relaxed, again) {
-                Ok(_) => return Some(top.number),
-                Err(changed) => word = changed,
+            if self.top.0.compare_exchange(word, next, Relaxed, Relaxed).is_ok() {
+                return Some(top.number);
             }
+            lost.pause();
         }
     }
 
     /// Gives back a number that [`take`](Self::take) gave out.
     pub(super) fn give(&self, number: u16) {
-        let mut word = self.top.0.load(Relaxed);
+        let mut lost = Lost::default();
         loop {
+            let word = self.top.0.load(Relaxed);
             let top = Top::unpack(word);
             self.below[usize::from(number)].store(u32::from(top.number), Relaxed);
             let next = Top { number, ..top }.pack();
-            match self.top.0.compare_exchange(word, next, Release.at("objects.give"), Relaxed) {
-                Ok(_) => return,
-                Err(changed) => word = changed,
+            let swapped =
+                self.top.0.compare_exchange(word, next, Release.at("objects.give"), Relaxed);
+            if swapped.is_ok() {
+                return;
             }
+            lost.pause();
         }
     }
 }
