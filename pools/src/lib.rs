@@ -6,7 +6,7 @@
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
 //! | [`objects`] | a bounded pool of service objects |
-//! | [`cache`] | with the feature `cache`: a sharded cache that computes what it does not have, once |
+//! | `cache` | with the feature `cache`: a sharded cache that computes what it does not have, once |
 //! | [`threads`] | pinned threads with a mailbox, and pools of workers |
 //! | [`marks`] | numbered steps at which a process may die |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
