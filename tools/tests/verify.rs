@@ -38,7 +38,7 @@ fn what_is_not_built_says_so_and_claims_nothing() {
 
 #[test]
 fn behaviours_hold() {
-    for row in rows(&["F3", "F4", "O3", "--json"]) {
+    for row in rows(&["F3", "F4", "L1", "O2", "O3", "--json"]) {
         assert_eq!(row["verdict"], "pass", "{row}");
     }
 }

@@ -12,12 +12,14 @@
 //! | `peer.rs` | the other process |
 //! | `small.rs`, `bulk.rs`, `listing.rs` | messages between two processes, and the guide's own way |
 //! | `codec.rs`, `flat.rs` | message formats |
+//! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
 //! | `memory.rs`, `behaviour.rs`, `allocations.rs` | bytes, and what holds or does not |
 //! | `show.rs` | the table and the JSON object |
 
 mod allocations;
 mod behaviour;
 mod bulk;
+mod caching;
 mod codec;
 mod flat;
 mod judge;
@@ -25,9 +27,11 @@ mod lab;
 mod listing;
 mod memory;
 mod peer;
+mod pooled;
 mod rows;
 mod show;
 mod small;
+mod workers;
 
 pub use allocations::CountingAllocator;
 

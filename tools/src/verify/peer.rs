@@ -132,18 +132,30 @@ pub(super) fn settle(core: usize) -> Result<()> {
     pin(core)
 }
 
-/// The processors that this process was started on: two for a measurement.
-fn cores() -> Result<(usize, usize)> {
+/// The processors that this process was started on.
+pub(super) fn started_on() -> Result<&'static [usize]> {
     static STARTED_ON: OnceLock<Vec<usize>> = OnceLock::new();
     if STARTED_ON.get().is_none() {
         let set = sched_getaffinity(None)?;
         // Asked once, because it is narrowed below.
         let _ = STARTED_ON.set((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect());
     }
-    match STARTED_ON.get().map(Vec::as_slice) {
-        Some([ours, theirs, ..]) => Ok((*ours, *theirs)),
+    STARTED_ON.get().map(Vec::as_slice).context("the processors were not asked for")
+}
+
+/// Two of them, for a measurement.
+fn cores() -> Result<(usize, usize)> {
+    match started_on()? {
+        [ours, theirs, ..] => Ok((*ours, *theirs)),
         _ => bail!("measurements between two processes need two processors"),
     }
+}
+
+/// Lets the calling thread run on all of them: it inherits a pin.
+pub(super) fn roam() -> Result<()> {
+    let mut all = CpuSet::new();
+    started_on()?.iter().for_each(|&core| all.set(core));
+    Ok(sched_setaffinity(None, &all)?)
 }
 
 fn pin(core: usize) -> Result<()> {

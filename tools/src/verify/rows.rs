@@ -8,7 +8,7 @@
 use super::judge::Proof::{AtLeast, AtMost, Holds, NoWorse, Unbuilt};
 use super::judge::Unit::{Bytes, BytesPerSecond, Cores, Nanoseconds};
 use super::judge::{Figure, Proof, Row};
-use super::{behaviour, bulk, codec, memory, small};
+use super::{behaviour, bulk, caching, codec, memory, pooled, small, workers};
 
 const US: f64 = 1e3;
 const MB: f64 = 1e6;
@@ -179,7 +179,23 @@ pub(super) const ROWS: &[Row] = &[
         &[unbuilt("property", "`service.ranking` = \"1000\": the higher is preferred")],
     ),
     row("G2", "filters at the registry", &[unbuilt("filter", "`(type=postgresql)`")]),
-    row("G3", "pooled services", &[unbuilt("pool", "at most 100, reset on return")]),
+    row(
+        "G3",
+        "pooled services",
+        &[
+            built("pool", "at most 100, reset on return", Holds(pooled::a_hundred)),
+            built(
+                "taken and returned, one thread",
+                "a queue under a lock",
+                NoWorse(Nanoseconds, pooled::alone),
+            ),
+            built(
+                "taken and returned, two threads",
+                "a queue under a lock",
+                NoWorse(Nanoseconds, pooled::together),
+            ),
+        ],
+    ),
     row(
         "G4",
         "N operations in one",
@@ -296,10 +312,25 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "L1",
         "thread pool",
-        &[unbuilt("threads", "as many as cores, twice that for input and output")],
+        &[built(
+            "threads",
+            "as many as cores, twice that for input and output",
+            Holds(workers::sizes),
+        )],
     ),
     row("L2", "lock-free queue", &[unbuilt("queue", "many producers, many consumers")]),
-    row("L3", "sharded cache", &[unbuilt("shards", "16, each with its lock")]),
+    row(
+        "L3",
+        "sharded cache",
+        &[
+            built("shards", "16, each with its lock", Holds(caching::shards)),
+            built(
+                "look-up",
+                "a map under a reader-writer lock",
+                NoWorse(Nanoseconds, caching::beside_the_maps),
+            ),
+        ],
+    ),
     row("M1", "profiling", &[unbuilt("tools", "perf, flame graphs, Massif, AddressSanitizer")]),
     row(
         "M2",
@@ -337,7 +368,11 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     row("O1", "measure first", &[unbuilt("gate", "acts beyond a threshold only")]),
-    row("O2", "cached computations", &[unbuilt("cache", "computed once, read often")]),
+    row(
+        "O2",
+        "cached computations",
+        &[built("cache", "computed once, read often", Holds(caching::once_for_all))],
+    ),
     row(
         "O3",
         "batches as transactions",
