@@ -17,7 +17,7 @@ use tokio::time::timeout;
 const MESSAGES: u64 = 500;
 
 fn pair() -> (Sender<Order>, Receiver<Order>) {
-    let channel = Spsc::unnamed("pair").capacity(4).max_len(1000).parking();
+    let channel = Spsc::<Order>::unnamed("pair").capacity(4).max_len(1000).parking();
     channel.slice(Duration::MAX).pair().unwrap()
 }
 

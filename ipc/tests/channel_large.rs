@@ -251,7 +251,7 @@ fn a_message_that_lies_nowhere_is_passed_over() {
         send_bytes(&mut sender, 0, 1000);
         lie(sender.position() - 1, start, bytes);
         let Err(RecvError::Invalid(bad)) = receiver.recv() else { panic!("{start} {bytes}") };
-        assert!(bad.reason.to_string().contains("of an arena of 8192 bytes"), "{bad:?}");
+        assert!(bad.reason.to_string().contains("only an arena of 8192 bytes"), "{bad:?}");
     }
     send_bytes(&mut sender, 9, 1000);
     receive_bytes(&mut receiver, 9, 1000);
@@ -268,11 +268,14 @@ fn arenas_are_compared_as_everything_else_is() {
     let _sender = place.spsc::<Bytes>(NAME).arena(8192).sender().unwrap();
     let _receiver = place.spsc::<Bytes>(NAME).receiver().unwrap();
     let refused = place.spsc::<Bytes>(NAME).arena(4096).receiver().unwrap_err();
-    insta::assert_snapshot!(refused, @"channel `large` exists with an arena of 8192 bytes, and 4096 bytes was asked for: ask for the same on both sides, leave it out on one, or remove the channel");
+    insta::assert_snapshot!(refused, @"channel `large` exists with room for large messages: an arena of 8192 bytes, and an arena of 4096 bytes was asked for: ask for the same on both sides, leave it out on one, or remove the channel");
     for (refused, why) in [
-        (place.spsc::<u64>("dense").dense().arena(4096).sender().map(drop), "has no arena"),
+        (
+            place.spsc::<u64>("dense").dense().arena(4096).sender().map(drop),
+            "hold their messages themselves",
+        ),
         (place.spsc::<u64>("huge").arena(1 << 39).sender().map(drop), "exceed the largest ring"),
-        (place.spsc::<u64>("more").arena(u64::MAX).sender().map(drop), "not whole pages"),
+        (place.spsc::<u64>("more").arena(u64::MAX).sender().map(drop), "there cannot be"),
     ] {
         let text = refused.unwrap_err().to_string();
         assert!(text.contains(why), "{text}");

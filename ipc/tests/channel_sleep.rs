@@ -23,7 +23,7 @@ fn sleeping(place: &Place) -> Spsc<Tick> {
 }
 
 fn pair(wait: Wait) -> (Sender<Tick>, Receiver<Tick>) {
-    Spsc::unnamed("pair").capacity(4).wait(wait).slice(Duration::MAX).pair().unwrap()
+    Spsc::<Tick>::unnamed("pair").capacity(4).wait(wait).slice(Duration::MAX).pair().unwrap()
 }
 
 /// What child processes do; nothing when run as a test.

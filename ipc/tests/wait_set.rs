@@ -12,7 +12,7 @@ use strait_ipc::channel::{Receiver, RecvError, SendError, Sender, Spsc, Wait};
 use strait_ipc::wait_set::{Event, Interest, Key, WaitSet};
 
 fn pair() -> (Sender<u64>, Receiver<u64>) {
-    Spsc::unnamed("pair").capacity(16).wait(Wait::Park).pair().unwrap()
+    Spsc::<u64>::unnamed("pair").capacity(16).wait(Wait::Park).pair().unwrap()
 }
 
 fn wait(set: &WaitSet, timeout: Option<Duration>) -> Vec<Event> {

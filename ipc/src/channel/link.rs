@@ -6,8 +6,11 @@ use super::wait::{Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
-use crate::ring::geometry::CellFormat;
-use crate::ring::layout::{CellHead, ChunkWords, KIND_CHUNK, Meta, ProducerLines, WaitLine};
+use crate::ring::blocks::Blocks;
+use crate::ring::geometry::{CellFormat, Store};
+use crate::ring::layout::{
+    CellHead, KIND_BLOCK, KIND_CHUNK, Meta, PlaceWords, ProducerLines, WaitLine,
+};
 use crate::ring::spsc::{Corrupt, Words};
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::bell::Bell;
@@ -58,8 +61,8 @@ pub(super) struct Link {
 /// Dropped in order: the endpoint closes, then the views of the segment go.
 #[derive(Debug)]
 struct Tie {
-    /// `None` once it is closed.
-    endpoint: Option<Endpoint>,
+    /// `None` once it is closed. Messages that are kept hold it as well.
+    endpoint: Option<Arc<Endpoint>>,
     peer: PeerView,
     segment: Arc<Segment>,
 }
@@ -75,7 +78,7 @@ impl Link {
     ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
-        let tie = Some(Tie { endpoint: Some(endpoint), peer, segment });
+        let tie = Some(Tie { endpoint: Some(Arc::new(endpoint)), peer, segment });
         Ok(Self { guard, tie, channel, patience, parking, bell: None })
     }
 
@@ -161,6 +164,17 @@ impl Link {
         self.bell.is_some()
     }
 
+    /// What must live as long as a message that is kept: this side, and the memory.
+    pub(super) fn hold(&self) -> Option<(Arc<Endpoint>, Arc<Segment>)> {
+        let Tie { endpoint, segment, .. } = self.tie.as_ref()?;
+        Some((Arc::clone(endpoint.as_ref()?), Arc::clone(segment)))
+    }
+
+    /// Whether the channel's sides may sleep.
+    pub(super) fn parking(&self) -> bool {
+        self.parking
+    }
+
     /// Says that this side was left in good order. What is mapped stays mapped.
     pub(super) fn close(&mut self, line: &WaitLine) {
         if self.bell.is_some() {
@@ -219,10 +233,15 @@ impl Drop for Link {
         let Some(Tie { endpoint, peer, segment }) = self.tie.take() else { return };
         drop(endpoint);
         drop(peer);
-        if let Some(segment) = Arc::into_inner(segment) {
-            // Left behind, the segment is merely still there: not worth an error.
-            let _ = segment.close(everything_read);
-        }
+        leave(segment);
+    }
+}
+
+/// Ends a use of the segment. The last one removes it if everything was read.
+pub(super) fn leave(segment: Arc<Segment>) {
+    if let Some(segment) = Arc::into_inner(segment) {
+        // Left behind, the segment is merely still there: not worth an error.
+        let _ = segment.close(everything_read);
     }
 }
 
@@ -242,14 +261,33 @@ pub(super) struct Cells {
     room: usize,
     /// Dense cells have no head.
     dense: bool,
-    arena: Option<ArenaMemory>,
+    store: Store,
+    /// Where the arena, or the first block, begins.
+    base: NonNull<u8>,
 }
 
-/// Where the arena is.
-#[derive(Clone, Copy, Debug)]
-struct ArenaMemory {
-    base: NonNull<u8>,
-    bytes: u64,
+/// Where a message lies that does not stand in its cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the arena.
+    Chunk(Chunk),
+    /// In a block.
+    Block {
+        /// Which.
+        index: u64,
+        /// Length of the message.
+        bytes: u64,
+    },
+}
+
+impl Place {
+    /// Where it is, as its cell says, and the length of the message.
+    pub(super) fn words(self) -> (u64, u64) {
+        match self {
+            Self::Chunk(chunk) => (chunk.start, chunk.bytes),
+            Self::Block { index, bytes } => (index, bytes),
+        }
+    }
 }
 
 // SAFETY: an address and a length; the memory belongs to all threads of all processes.
@@ -262,6 +300,21 @@ unsafe impl Sync for Cells {}
 pub(super) struct Cell {
     start: NonNull<u8>,
     dense: bool,
+}
+
+/// The owner words of the blocks in a channel's region, if it has blocks.
+///
+/// # Safety
+///
+/// The segment stays mapped for as long as they are used.
+pub(super) unsafe fn map_blocks(info: &ChannelInfo) -> Option<Blocks<Mapped>> {
+    let Store::Blocks { count, .. } = info.geometry().store() else { return None };
+    let region = info.producer_region();
+    let words = cut(info.geometry().store().words());
+    let region = region.window(info.geometry().store_offset(), words)?;
+    // SAFETY: the caller keeps the segment mapped.
+    let owners = unsafe { MappedMany::new(&region, size_of::<AtomicU64>(), count) }?;
+    Some(Blocks::new(owners))
 }
 
 /// The ring's words and cells in a channel's regions; in dense cells every message has `dense_len`
@@ -280,9 +333,9 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     let (cell, capacity) = (info.geometry().cell(), info.geometry().capacity());
     let lines = size_of::<ProducerLines>();
     let region = producer.window(lines, producer.len() - lines).expect(CUT);
-    let bytes = info.geometry().arena();
-    let arena = producer.window(info.geometry().arena_offset(), cut(bytes)).expect(CUT);
-    let arena = (bytes > 0).then(|| ArenaMemory { base: arena.base(), bytes });
+    let store = info.geometry().store();
+    let base = info.geometry().store_offset() + cut(store.words());
+    let base = producer.window(base, cut(store.longest())).expect(CUT).base();
     // SAFETY: the caller keeps the segment mapped.
     let producer = unsafe { MappedOne::new(&producer, 0) }.expect(CUT);
     // SAFETY: as above.
@@ -290,8 +343,13 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     // SAFETY: as above.
     let states = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
     let dense = cell == CellFormat::Dense;
-    let room = if dense { dense_len.min(cell.body_bytes()) } else { cell.body_bytes() };
-    (Words { producer, consumer, states }, Cells { room, dense, arena })
+    let room = match store {
+        _ if dense => dense_len.min(cell.body_bytes()),
+        // So that their reader may keep them, all of them.
+        Store::Blocks { .. } => 0,
+        Store::None | Store::Arena { .. } => cell.body_bytes(),
+    };
+    (Words { producer, consumer, states }, Cells { room, dense, store, base })
 }
 
 /// A length in a segment that is mapped.
@@ -309,20 +367,25 @@ impl Cells {
 
     /// Bytes of the longest message.
     pub(super) fn max_len(&self) -> usize {
-        self.arena.map_or(self.room, |arena| self.room.max(cut(arena.bytes)))
+        self.room.max(cut(self.store.longest()))
     }
 
-    /// Bytes of the arena, if there is one.
-    pub(super) fn arena_bytes(&self) -> Option<u64> {
-        self.arena.map(|arena| arena.bytes)
+    /// Where messages lie that do not stand in their cells.
+    pub(super) fn store(&self) -> Store {
+        self.store
     }
 
-    /// The address of a chunk, aligned to a cache line; `None` if it does not lie in the arena.
-    pub(super) fn chunk_address(&self, chunk: Chunk) -> Option<*mut u8> {
-        let arena = self.arena?;
-        let offset = chunk.offset(arena.bytes)?;
-        // SAFETY: `offset` is less than the arena's length.
-        Some(unsafe { arena.base.add(cut(offset)) }.as_ptr())
+    /// The address of a message, aligned to a cache line; `None` if it cannot lie there.
+    pub(super) fn address(&self, place: Place) -> Option<*mut u8> {
+        let offset = match (place, self.store) {
+            (Place::Chunk(chunk), Store::Arena { bytes }) => chunk.offset(bytes)?,
+            (Place::Block { index, bytes }, Store::Blocks { count, bytes: most }) => {
+                (index < count && bytes <= most).then(|| index * most)?
+            }
+            _ => return None,
+        };
+        // SAFETY: `offset` is less than the length of what is mapped there.
+        Some(unsafe { self.base.add(cut(offset)) }.as_ptr())
     }
 
     /// The cell of the message at `position`.
@@ -359,27 +422,41 @@ impl Cell {
         }
     }
 
-    /// Notes that the message lies in the arena, and which producer built it.
-    pub(super) fn describe_chunk(self, chunk: Chunk, incarnation: u64) {
-        if let (Some(head), Some(words)) = (self.head(), self.chunk_words()) {
-            words.start.store(chunk.start, Relaxed);
-            words.bytes.store(chunk.bytes, Relaxed);
-            head.meta.store(Meta::chunk(incarnation).0, Relaxed);
+    /// Notes that a message of `len` bytes lies elsewhere, and which producer built it.
+    pub(super) fn describe_at(self, place: Place, len: usize, incarnation: u64) {
+        let (kind, at) = match place {
+            Place::Chunk(chunk) => (KIND_CHUNK, chunk.start),
+            Place::Block { index, .. } => (KIND_BLOCK, index),
+        };
+        if let (Some(head), Some(words)) = (self.head(), self.place_words()) {
+            words.at.store(at, Relaxed);
+            words.bytes.store(len as u64, Relaxed);
+            head.meta.store(Meta::elsewhere(kind, incarnation).0, Relaxed);
         }
     }
 
-    /// Where in the arena the message lies, if it does; loaded once. Ordered by the state that was
-    /// read.
-    pub(super) fn chunk(self) -> Option<Chunk> {
-        let meta = Meta(self.head()?.meta.load(Relaxed));
-        let words = self.chunk_words().filter(|_| meta.kind() == KIND_CHUNK)?;
-        Some(Chunk { start: words.start.load(Relaxed), bytes: words.bytes.load(Relaxed) })
+    /// Where a message lies that does not stand in its cell, as that says; loaded once. Ordered by the
+    /// state that was read.
+    ///
+    /// # Errors
+    ///
+    /// The kind, if it is another one.
+    pub(super) fn place(self) -> Result<Place, Invalid> {
+        let meta = self.head().map_or(Meta(0), |head| Meta(head.meta.load(Relaxed)));
+        let unknown = Invalid::Kind { kind: meta.kind() };
+        let words = self.place_words().ok_or(unknown)?;
+        let (at, bytes) = (words.at.load(Relaxed), words.bytes.load(Relaxed));
+        match meta.kind() {
+            KIND_CHUNK => Ok(Place::Chunk(Chunk { start: at, bytes })),
+            KIND_BLOCK => Ok(Place::Block { index: at, bytes }),
+            _ => Err(unknown),
+        }
     }
 
-    fn chunk_words(&self) -> Option<&ChunkWords> {
+    fn place_words(&self) -> Option<&PlaceWords> {
         // SAFETY: a wide cell's body is 16-aligned and has 48 bytes at least, of which any are valid
         // here; it stays mapped as long as the ring that the cell was taken from.
-        (!self.dense).then(|| unsafe { &*self.body().cast::<ChunkWords>() })
+        (!self.dense).then(|| unsafe { &*self.body().cast::<PlaceWords>() })
     }
 
     /// What was noted, loaded once; `room` in dense cells. Ordered by the state that was read.

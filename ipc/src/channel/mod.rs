@@ -6,6 +6,7 @@
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
+//! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
 //! | [`trust`] | whether a received archive is checked before it is looked at |
@@ -18,6 +19,7 @@
 pub mod asynchronous;
 pub mod bytes;
 pub mod error;
+pub mod kept;
 mod link;
 pub mod open;
 pub mod receiver;
@@ -29,6 +31,7 @@ pub mod wait;
 pub use asynchronous::{AsyncReceiver, AsyncSender};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
 pub use error::{DescriptorError, OpenError, RecvError, SendError};
+pub use kept::{Owned, OwnedBytes};
 pub use open::{OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};

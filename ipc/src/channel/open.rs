@@ -2,7 +2,7 @@
 
 use super::bytes::{Bytes, BytesReceiver, BytesSender};
 use super::error::{OpenError, TypeMismatch};
-use super::link::{Cells, Link, map_ring};
+use super::link::{Cells, Link, map_blocks, map_ring};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::standby::Standby;
@@ -10,7 +10,8 @@ use super::trust::{Checked, Trust};
 use super::wait::{Patience, Wait};
 use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
-use crate::ring::geometry::{CellFormat, Geometry, GeometryError, PAGE};
+use crate::ring::blocks::{Blocks, Owner};
+use crate::ring::geometry::{CellFormat, Geometry, GeometryError, PAGE, Store};
 use crate::ring::parking::Ringer;
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
@@ -56,7 +57,7 @@ pub struct Spsc<T, V = Checked> {
     capacity: Option<u64>,
     cell: Option<AskedCell>,
     schema: String,
-    arena: u64,
+    store: Store,
     on_full: OnFull,
     wait: Option<Wait>,
     parking: bool,
@@ -94,10 +95,17 @@ pub(super) struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// Whether such messages can stand in cells of this format.
-    fn fits(&self, cell: CellFormat, channel: &str) -> Result<(), OpenError> {
+    /// Whether such messages can stand in cells of this format, or elsewhere in such a ring.
+    fn fits(&self, geometry: Geometry, channel: &str) -> Result<(), OpenError> {
         let (channel, message) = (channel.to_owned(), type_name(self.schema).to_owned());
-        let (needed, room) = (self.least, cell.body_bytes());
+        let (cell, longest) = (geometry.cell(), geometry.store().longest());
+        // The lengths of what fits memory.
+        #[allow(clippy::cast_possible_truncation)]
+        let room = match geometry.store() {
+            Store::Blocks { .. } => longest as usize,
+            Store::None | Store::Arena { .. } => cell.body_bytes().max(longest as usize),
+        };
+        let needed = self.least;
         if cell == CellFormat::Dense && (!self.fixed || needed > room) {
             return Err(OpenError::NotDense { channel, message });
         }
@@ -131,7 +139,7 @@ impl<T, V: Trust> Spsc<T, V> {
             capacity: None,
             cell: None,
             schema: String::new(),
-            arena: 0,
+            store: Store::None,
             on_full: OnFull::default(),
             wait: None,
             parking: false,
@@ -161,7 +169,18 @@ impl<T, V: Trust> Spsc<T, V> {
     ///
     /// Such messages are built in place as well, and read in place.
     pub fn arena(mut self, bytes: u64) -> Self {
-        self.arena = bytes;
+        // What cannot be rounded up is refused as it is.
+        let bytes = bytes.checked_next_multiple_of(PAGE as u64).unwrap_or(bytes);
+        self.store = Store::Arena { bytes };
+        self
+    }
+
+    /// Blocks for messages that their reader may [keep](super::Sample::keep): so many, a power of two, of
+    /// so many bytes, rounded up to whole cache lines. Every message then lies in one, and is as long
+    /// as that at most. There are as many messages at a time as blocks: built, unread, or kept.
+    pub fn blocks(mut self, count: u64, bytes: u64) -> Self {
+        let bytes = bytes.checked_next_multiple_of(64).unwrap_or(bytes);
+        self.store = Store::Blocks { count, bytes };
         self
     }
 
@@ -248,16 +267,13 @@ impl<T, V: Trust> Spsc<T, V> {
         };
         let geometry = format()
             .and_then(|cell| Geometry::new(self.capacity.unwrap_or(DEFAULT_CAPACITY), cell))
-            .and_then(|geometry| {
-                let pages = self.arena.checked_next_multiple_of(PAGE as u64);
-                geometry.with_arena(pages.unwrap_or(u64::MAX))
-            });
+            .and_then(|geometry| geometry.with_store(self.store));
         let geometry = geometry.map_err(|source: GeometryError| OpenError::Geometry {
             channel: self.label(),
             source,
         })?;
         // Asked before anything is made: a refusal must not leave a channel of that geometry behind.
-        content.fits(geometry.cell(), &self.label())?;
+        content.fits(geometry, &self.label())?;
         Ok(geometry.with_parking(self.asks_for_parking()))
     }
 
@@ -309,16 +325,18 @@ impl<T, V: Trust> Spsc<T, V> {
                 return mismatch("cells of", asked.to_string(), geometry.cell().to_string());
             }
         }
-        let arena = self.arena.checked_next_multiple_of(PAGE as u64).unwrap_or(u64::MAX);
-        if arena != 0 && arena != geometry.arena() {
-            let bytes = |bytes: u64| format!("{bytes} bytes");
-            return mismatch("an arena of", bytes(arena), bytes(geometry.arena()));
+        if self.store != Store::None && self.store != geometry.store() {
+            return mismatch(
+                "room for large messages:",
+                self.store.to_string(),
+                geometry.store().to_string(),
+            );
         }
         if self.asks_for_parking() && !geometry.parking() {
             let (asked, found) = ("sides that may sleep", "never sleep");
             return mismatch("sides that", asked.to_owned(), found.to_owned());
         }
-        content.fits(geometry.cell(), &channel)
+        content.fits(geometry, &channel)
     }
 
     /// The segment of the channel, found or made, once it is seen to be the one asked for.
@@ -351,6 +369,9 @@ impl<T, V: Trust> Spsc<T, V> {
         let peer = info.endpoint(role.other());
         // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
         let (words, cells) = unsafe { map_ring(info, content.least) };
+        let me = Owner::new(info.endpoint(role), endpoint.epoch());
+        // SAFETY: as above; what is kept keeps the segment mapped as well.
+        let blocks = unsafe { map_blocks(info) }.map(|blocks| (blocks, me));
         let channel = info.label().to_owned();
         let parking = info.geometry().parking();
         let fitting = if parking { Wait::Adaptive } else { Wait::BusySpin };
@@ -358,15 +379,16 @@ impl<T, V: Trust> Spsc<T, V> {
         let patience = Patience::new(wait, self.pauses, self.spin, self.slice);
         let link = Link::new(segment, endpoint, peer, channel, patience, parking)?;
         let ringer = parking.then(ringer);
-        Ok(Opened { words, cells, link, ringer })
+        Ok(Opened { words, cells, blocks, link, ringer })
     }
 
     fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
         let role = Role::Producer;
         let (segment, endpoint) = self.attach(role, content)?;
-        let Opened { words, cells, link, ringer } = self.tie(segment, endpoint, role, content)?;
+        let opened = self.tie(segment, endpoint, role, content)?;
+        let Opened { words, cells, blocks, link, ringer } = opened;
         match Producer::take_over(words, ringer) {
-            Ok(producer) => BytesSender::new(producer, cells, self.on_full, link),
+            Ok(producer) => BytesSender::new(producer, cells, blocks, self.on_full, link),
             Err(source) => Err((link, source)),
         }
         .map_err(|(link, source)| OpenError::Corrupt { channel: link.abandon(), source })
@@ -386,9 +408,10 @@ impl<T, V: Trust> Spsc<T, V> {
     ) -> Result<BytesReceiver, OpenError> {
         let died = matches!(endpoint.predecessor(), Predecessor::Died { .. });
         let role = Role::Consumer;
-        let Opened { words, cells, link, ringer } = self.tie(segment, endpoint, role, content)?;
+        let opened = self.tie(segment, endpoint, role, content)?;
+        let Opened { words, cells, blocks, link, ringer } = opened;
         match Consumer::take_over(words, died, ringer) {
-            Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, link)),
+            Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, blocks, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
     }
@@ -409,7 +432,7 @@ pub(super) fn channel_of(segment: &Segment) -> Result<&ChannelInfo, OpenError> {
 }
 
 /// Rings the bell whose key stands in the line. A bell that cannot be reached has a clock beside it.
-fn ringer() -> Ringer {
+pub(super) fn ringer() -> Ringer {
     let mut rope: Option<Rope> = None;
     Ringer::new(move |line| {
         let key = line.bell.load(Relaxed);
@@ -436,6 +459,8 @@ fn spec<'a>(label: &'a str, geometry: Geometry, content: &Content<'a>) -> Channe
 struct Opened {
     words: Words<Mapped>,
     cells: Cells,
+    /// With the name by which this side owns some of them.
+    blocks: Option<(Blocks<Mapped>, Owner)>,
     link: Link,
     /// On channels whose sides may sleep.
     ringer: Option<Ringer>,

@@ -2,13 +2,16 @@
 
 use super::bytes::{Body, BytesReceiver};
 use super::error::{DescriptorError, RecvError};
+use super::kept::Owned;
 use super::trust::{Checked, Trust};
 use crate::endpoint::PeerView;
 use crate::message::Message;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
 use std::time::Duration;
 
 /// Receives messages of type `T` in place. There is one per channel: it is not `Clone`, and `&mut`
@@ -178,6 +181,23 @@ impl<T: Message, V: Trust> Sample<'_, T, V> {
     /// again. At most one message is, the first that a successor finds.
     pub fn redelivered(&self) -> bool {
         self.receiver.bytes.redelivered(self.receiver.position())
+    }
+
+    /// Keeps the message beyond the next one: it goes on being read in place, by whatever thread, after
+    /// its receiver is gone, and its block goes back to the sender when it is dropped. A sender whose
+    /// blocks are all kept finds the channel full.
+    ///
+    /// # Errors
+    ///
+    /// The sample itself, if the channel was made without [`blocks`](super::Spsc::blocks).
+    pub fn keep(self) -> Result<Owned<T, V>, Self> {
+        let sample = ManuallyDrop::new(self);
+        // SAFETY: moved out of a value that is neither used nor dropped from here on.
+        let receiver = unsafe { std::ptr::read(&raw const sample.receiver) };
+        match receiver.bytes.keep() {
+            Some(block) => Ok(Owned::new(NonNull::from(sample.archived), block)),
+            None => Err(Self { archived: sample.archived, receiver }),
+        }
     }
 
     /// Which sender sent it: how many had owned the channel, that one included.

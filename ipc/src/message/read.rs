@@ -12,7 +12,7 @@ use rkyv::validation::archive::ArchiveValidator;
 use thiserror::Error;
 
 use super::{MAX_ALIGN, Message, type_name};
-use crate::ring::arena::Chunk;
+use crate::ring::geometry::Store;
 
 /// How deep boxes and vectors may nest in a message that is checked.
 pub const MAX_DEPTH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -42,17 +42,18 @@ pub enum Invalid {
         /// The kind found.
         kind: u16,
     },
-    /// The message is said to lie where the arena is not.
+    /// The message is said to lie where it cannot.
     #[error(
-        "a message is said to take {} bytes from position {} of an arena of {arena} bytes on, which \
-         are not there: its sender is faulty, or the segment is damaged",
-        chunk.bytes, chunk.start
+        "a message is said to take {bytes} bytes at {at}, where there is only {store}: its sender is \
+         faulty, or the segment is damaged"
     )]
-    Chunk {
-        /// Where it is said to lie.
-        chunk: Chunk,
-        /// Bytes of the arena.
-        arena: u64,
+    Nowhere {
+        /// Where it is said to lie: a position in the arena, or the number of a block.
+        at: u64,
+        /// Length it is said to have.
+        bytes: u64,
+        /// What there is.
+        store: Store,
     },
     /// A value in the archive is not one of its type, or points where it must not.
     #[error(

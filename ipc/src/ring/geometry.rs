@@ -1,4 +1,4 @@
-//! A ring's geometry: how many cells, of which format, with how large an arena, whether its sides may
+//! A ring's geometry: how many cells, of which format, with what store besides, whether its sides may
 //! sleep, and how many bytes that takes.
 //!
 //! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
@@ -90,8 +90,66 @@ pub struct Geometry {
     capacity: u64,
     cell: CellFormat,
     parking: bool,
-    /// Bytes of the arena, whole pages.
-    arena: u64,
+    store: Store,
+}
+
+/// Where messages lie that do not stand in their cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// There are none.
+    #[default]
+    None,
+    /// In an arena: see [`arena`](super::arena).
+    Arena {
+        /// Bytes, whole pages.
+        bytes: u64,
+    },
+    /// All of them in blocks: see [`blocks`](super::blocks).
+    Blocks {
+        /// How many, a power of two.
+        count: u64,
+        /// Bytes per block, a multiple of 64.
+        bytes: u64,
+    },
+}
+
+impl Store {
+    /// Bytes of the owner words in front of the blocks, whole pages.
+    pub const fn words(self) -> u64 {
+        match self {
+            Self::Blocks { count, .. } => (count * 8).next_multiple_of(PAGE as u64),
+            Self::None | Self::Arena { .. } => 0,
+        }
+    }
+
+    /// Bytes of the whole, whole pages.
+    const fn bytes(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Arena { bytes } => bytes,
+            Self::Blocks { count, bytes } => {
+                self.words() + (count * bytes).next_multiple_of(PAGE as u64)
+            }
+        }
+    }
+
+    /// Bytes of the longest message; 0 if there is none.
+    pub const fn longest(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Arena { bytes } | Self::Blocks { bytes, .. } => bytes,
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Arena { bytes } => write!(f, "an arena of {bytes} bytes"),
+            Self::Blocks { count, bytes } => write!(f, "{count} blocks of {bytes} bytes"),
+        }
+    }
 }
 
 /// Why a geometry is refused.
@@ -110,23 +168,26 @@ pub enum GeometryError {
     )]
     MessageBytes(usize),
     /// Dense cells have no room to tell where a message lies.
-    #[error("a ring of dense cells has no arena: leave out `dense()` or the arena")]
-    DenseArena,
-    /// An arena is whole pages.
-    #[error("an arena of {0} bytes is not whole pages of {PAGE} bytes")]
-    Arena(u64),
+    #[error("dense cells hold their messages themselves: leave out `dense()`, or {0}")]
+    DenseStore(Store),
+    /// An arena is whole pages; blocks are a power of two, and multiples of 64 bytes.
+    #[error(
+        "there cannot be {0}: an arena is whole pages of {PAGE} bytes, and blocks are a power of two \
+         in number and multiples of 64 in size"
+    )]
+    Store(Store),
     /// The ring would be larger than [`MAX_RING_BYTES`].
     #[error(
         "{capacity} cells of {stride} bytes{} exceed the largest ring, {MAX_RING_BYTES} bytes",
-        if *arena == 0 { String::new() } else { format!(" with an arena of {arena} bytes") }
+        if *store == Store::None { String::new() } else { format!(" and {store}") }
     )]
     TooLarge {
         /// Cells asked for.
         capacity: u64,
         /// Bytes per cell.
         stride: usize,
-        /// Bytes of arena asked for.
-        arena: u64,
+        /// What was asked for besides.
+        store: Store,
     },
 }
 
@@ -149,36 +210,54 @@ impl Geometry {
         }
         let bytes = capacity.checked_mul(cell.stride() as u64);
         if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
-            return Err(GeometryError::TooLarge { capacity, stride: cell.stride(), arena: 0 });
+            return Err(GeometryError::TooLarge {
+                capacity,
+                stride: cell.stride(),
+                store: Store::None,
+            });
         }
-        Ok(Self { capacity, cell, parking: false, arena: 0 })
+        Ok(Self { capacity, cell, parking: false, store: Store::None })
     }
 
-    /// The same, with an arena of so many bytes (whole pages) for messages that are too long for a
-    /// cell.
-    pub fn with_arena(self, bytes: u64) -> Result<Self, GeometryError> {
+    /// The same, with a place for messages that do not stand in their cells.
+    pub fn with_store(self, store: Store) -> Result<Self, GeometryError> {
         let Self { capacity, cell, .. } = self;
-        if bytes > 0 && cell == CellFormat::Dense {
-            return Err(GeometryError::DenseArena);
+        if store != Store::None && cell == CellFormat::Dense {
+            return Err(GeometryError::DenseStore(store));
         }
-        if !bytes.is_multiple_of(PAGE as u64) {
-            return Err(GeometryError::Arena(bytes));
+        let stride = cell.stride();
+        let too_large = GeometryError::TooLarge { capacity, stride, store };
+        match store {
+            Store::None => {}
+            Store::Arena { bytes } if bytes == 0 || !bytes.is_multiple_of(PAGE as u64) => {
+                return Err(GeometryError::Store(store));
+            }
+            Store::Blocks { count, bytes }
+                if !count.is_power_of_two() || bytes == 0 || !bytes.is_multiple_of(64) =>
+            {
+                return Err(GeometryError::Store(store));
+            }
+            Store::Arena { .. } => {}
+            // So that what follows does not overflow.
+            Store::Blocks { count, bytes } => {
+                if count.checked_mul(bytes).is_none_or(|bytes| bytes > MAX_RING_BYTES) {
+                    return Err(too_large);
+                }
+            }
         }
-        let cells = capacity * cell.stride() as u64;
-        if bytes > MAX_RING_BYTES - cells {
-            let stride = cell.stride();
-            return Err(GeometryError::TooLarge { capacity, stride, arena: bytes });
+        if store.bytes() > MAX_RING_BYTES - capacity * stride as u64 {
+            return Err(too_large);
         }
-        Ok(Self { arena: bytes, ..self })
+        Ok(Self { store, ..self })
     }
 
-    /// Bytes of the arena; 0 if there is none.
-    pub const fn arena(&self) -> u64 {
-        self.arena
+    /// Where messages lie that do not stand in their cells.
+    pub const fn store(&self) -> Store {
+        self.store
     }
 
-    /// Where the arena begins in the producer's region.
-    pub const fn arena_offset(&self) -> usize {
+    /// Where that begins in the producer's region.
+    pub const fn store_offset(&self) -> usize {
         // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
         let cells = self.capacity as usize * self.cell.stride();
@@ -206,12 +285,12 @@ impl Geometry {
         self.cell
     }
 
-    /// Bytes of the region only the producer writes: its lines, the cells, the arena. Whole pages.
+    /// Bytes of the producer's region: its lines, the cells, the store. Whole pages.
     pub const fn producer_bytes(&self) -> usize {
-        // `with_arena` bounded it by MAX_RING_BYTES, and pointers have 64 bits.
+        // `with_store` bounded it by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
-        let arena = self.arena as usize;
-        self.arena_offset() + arena
+        let store = self.store.bytes() as usize;
+        self.store_offset() + store
     }
 
     /// Bytes of the region only the consumer writes. Whole pages.

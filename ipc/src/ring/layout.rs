@@ -8,7 +8,7 @@
 //!   24   began        position at which this incarnation began
 //!   128  WaitLine     where the producer sleeps while the ring is full
 //!   256  cell 0, cell 1, …
-//!   …    the arena, if there is one, from the next page on
+//!   …    the arena, or the owner words and the blocks, from the next page on
 //!
 //! consumer region (the consumer writes, the producer reads)
 //!   0    consumed     every position below is free again; polled by the producer when full
@@ -24,9 +24,9 @@
 //! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
 //!   0    state   position + 1 once published      0   state
 //!   8    len     bytes of the message, 4 B        8   body, 8 B
-//!   12   kind    0: in the body; 1: in the arena, and the body says where; 2 B
+//!   12   kind    0: in the body; 1: in the arena; 2: in a block; 2 B
 //!   14   sender  incarnation modulo 2^16, 2 B
-//!   16   body, 16-aligned            kind 1: start, 8 B; bytes, 8 B
+//!   16   body, 16-aligned            kinds 1 and 2: where, 8 B; bytes, 8 B
 //! ```
 //!
 //! One writer per 128-byte line, but for the wait lines: adjacent-line prefetchers move lines in pairs.
@@ -113,8 +113,8 @@ pub struct DenseCell {
 
 /// What a wide cell's body holds, and who wrote it: one word, so that it is written and read at once.
 ///
-/// The low 32 bits are the length in bytes. The next 16 are the kind: 0 is the message itself, 1 a
-/// [`ChunkWords`] that tells where in the arena it is; all others are reserved. The high 16 are the low bits
+/// The low 32 bits are the length in bytes. The next 16 are the kind: 0 is the message itself, 1 and
+/// 2 are [`PlaceWords`] that tell where it is; all others are reserved. The high 16 are the low bits
 /// of the producer's incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta(pub u64);
@@ -123,13 +123,15 @@ const KIND: u64 = 0xffff << 32;
 
 /// The kind of a cell whose message lies in the arena.
 pub const KIND_CHUNK: u16 = 1;
+/// The kind of a cell whose message lies in a block.
+pub const KIND_BLOCK: u16 = 2;
 
-/// The body of a cell whose message lies in the arena.
+/// The body of a cell whose message lies elsewhere.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub struct ChunkWords {
-    /// [`Chunk::start`](super::arena::Chunk::start).
-    pub start: AtomicU64,
+pub struct PlaceWords {
+    /// [`Chunk::start`](super::arena::Chunk::start), or the number of the block.
+    pub at: AtomicU64,
     /// Length of the message, in bytes.
     pub bytes: AtomicU64,
 }
@@ -141,11 +143,11 @@ impl Meta {
         Self(len as u64 | incarnation << 48)
     }
 
-    /// A message in the arena, by this incarnation of the producer.
+    /// A message that lies elsewhere, by this incarnation of the producer.
     #[inline(always)]
-    pub const fn chunk(incarnation: u64) -> Self {
-        let len = size_of::<ChunkWords>() as u64;
-        Self(len | (KIND_CHUNK as u64) << 32 | incarnation << 48)
+    pub const fn elsewhere(kind: u16, incarnation: u64) -> Self {
+        let len = size_of::<PlaceWords>() as u64;
+        Self(len | (kind as u64) << 32 | incarnation << 48)
     }
 
     /// The length in bytes, if the message is in the body.
@@ -177,7 +179,7 @@ unsafe impl Shared for ConsumerLines {}
 // SAFETY: as above.
 unsafe impl Shared for WaitLine {}
 // SAFETY: as above.
-unsafe impl Shared for ChunkWords {}
+unsafe impl Shared for PlaceWords {}
 // SAFETY: as above.
 unsafe impl Shared for CellHead {}
 // SAFETY: as above.
@@ -204,8 +206,8 @@ const _: () = {
     assert!(offset_of!(WaitLine, bell) == 8);
     assert!(size_of::<CellHead>() == 16);
     assert!(offset_of!(CellHead, meta) == 8);
-    assert!(size_of::<ChunkWords>() == 16);
-    assert!(offset_of!(ChunkWords, bytes) == 8);
+    assert!(size_of::<PlaceWords>() == 16);
+    assert!(offset_of!(PlaceWords, bytes) == 8);
     assert!(size_of::<DenseCell>() == 16);
     assert!(offset_of!(DenseCell, body) == 8);
 };
@@ -223,7 +225,7 @@ mod tests {
                 assert_eq!(meta.incarnation(incarnation + later), incarnation);
             }
         }
-        let other = Meta::chunk(65_537);
+        let other = Meta::elsewhere(KIND_CHUNK, 65_537);
         assert_eq!((other.inline_len(), other.kind()), (None, KIND_CHUNK));
         assert_eq!(other.incarnation(65_600), 65_537);
     }

@@ -99,7 +99,7 @@ impl WaitLine {
 
     /// Wakes the side if it sleeps; called after what it may wait for was stored.
     #[inline(always)]
-    pub(super) fn wake(&self, bell: &mut Ringer) {
+    pub fn wake(&self, bell: &mut Ringer) {
         // Pairs with `park.sleep`.
         fence(SeqCst, "park.wake");
         if self.sleeper.load(Relaxed) != AWAKE {

@@ -22,9 +22,10 @@
 //! | `state`, Release (`spsc.publish_batch`) | `state`, Acquire (`spsc.poll`) | the bodies of the batch |
 //! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.refresh`) | that the consumer's reads of freed bodies are over |
 //! | `consumed`, Release (`spsc.tell`) | `consumed`, Acquire (`spsc.takeover`) | the same, to a producer that takes over |
+//! | `cursor`, Release (`spsc.cursor`) | `cursor`, Acquire (`spsc.unread`) | which [`blocks`](super::blocks) the consumer has taken over |
 //! | `incarnation`, Release (`spsc.began`) | `incarnation`, Acquire (`spsc.wrote`) | where that producer began |
 //!
-//! `published`, `cursor` and the consumer's incarnation are read only by a successor of the process
+//! Otherwise `published`, `cursor` and the consumer's incarnation are read only by a successor of the process
 //! that wrote them, after the kernel has handed over the endpoint's lock (which orders everything
 //! before it), and by observers who may see stale values: relaxed throughout.
 //!
@@ -243,6 +244,16 @@ impl<P: Placement> Producer<P> {
         Ok(self.limit.wrapping_sub(self.capacity))
     }
 
+    /// The first position that the consumer has not released, and everything it did before that.
+    pub fn unread(&self) -> Result<u64, Corrupt> {
+        // Pairs with `spsc.cursor`.
+        let cursor = self.words.consumer.cursor.load(Acquire.at("spsc.unread"));
+        if self.position.wrapping_sub(cursor) > self.capacity {
+            return Err(Corrupt { word: "cursor", found: cursor, position: self.position });
+        }
+        Ok(cursor)
+    }
+
     #[cold]
     #[inline(never)]
     fn refresh(&mut self, wanted: u64) -> Result<u64, Corrupt> {
@@ -454,7 +465,8 @@ impl<P: Placement> Consumer<P> {
     pub fn release(&mut self) {
         pass(Mark::ConsumerInHand);
         self.position = self.position.wrapping_add(1);
-        self.words.consumer.cursor.store(self.position, Relaxed);
+        // Pairs with `spsc.unread`: what was noted of this message, is.
+        self.words.consumer.cursor.store(self.position, Release.at("spsc.cursor"));
         pass(Mark::ConsumerMoved);
         if ahead(self.position, self.look_at) >= 0 {
             self.look_ahead();

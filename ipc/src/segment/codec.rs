@@ -8,7 +8,7 @@ use super::layout::{
     PARKING_NEVER, STATE_LIVE,
 };
 use super::spec::{Discipline, ENDPOINTS_PER_CHANNEL, Plan, SegmentSpec, table_bytes};
-use crate::ring::geometry::{CellFormat, Geometry, PAGE};
+use crate::ring::geometry::{CellFormat, Geometry, PAGE, Store};
 use std::mem::offset_of;
 
 /// Who made a segment, and when.
@@ -97,7 +97,14 @@ pub(super) fn encode(spec: &SegmentSpec<'_>, plan: &Plan, birth: &Birth) -> Vec<
         entry.u64(offset_of!(ChannelEntry, capacity), channel.geometry.capacity());
         let parking = if channel.geometry.parking() { PARKING_ALLOWED } else { PARKING_NEVER };
         entry.u32(offset_of!(ChannelEntry, parking), parking);
-        entry.u64(offset_of!(ChannelEntry, arena), channel.geometry.arena());
+        match channel.geometry.store() {
+            Store::None => {}
+            Store::Arena { bytes } => entry.u64(offset_of!(ChannelEntry, arena_bytes), bytes),
+            Store::Blocks { count, bytes } => {
+                entry.u64(offset_of!(ChannelEntry, block_count), count);
+                entry.u64(offset_of!(ChannelEntry, block_bytes), bytes);
+            }
+        }
         entry.u64(offset_of!(ChannelEntry, producer_offset), producer);
         entry.u64(offset_of!(ChannelEntry, consumer_offset), consumer);
         entry.u32(offset_of!(ChannelEntry, first_endpoint), first_endpoint);
@@ -274,8 +281,24 @@ impl Channel {
                 return Err(Fault::foreign(subject("cell format"), "1 (wide) or 2 (dense)", other));
             }
         };
+        let blocks = Store::Blocks {
+            count: entry.u64(offset_of!(ChannelEntry, block_count)),
+            bytes: entry.u64(offset_of!(ChannelEntry, block_bytes)),
+        };
+        let store = match (entry.u64(offset_of!(ChannelEntry, arena_bytes)), blocks) {
+            (0, Store::Blocks { count: 0, bytes: 0 }) => Store::None,
+            (0, blocks) => blocks,
+            (bytes, Store::Blocks { count: 0, bytes: 0 }) => Store::Arena { bytes },
+            (bytes, _) => {
+                return Err(Fault::damaged(
+                    subject("store"),
+                    "an arena or blocks",
+                    format!("an arena of {bytes} bytes and blocks"),
+                ));
+            }
+        };
         let geometry = Geometry::new(entry.u64(offset_of!(ChannelEntry, capacity)), cell)
-            .and_then(|geometry| geometry.with_arena(entry.u64(offset_of!(ChannelEntry, arena))))
+            .and_then(|geometry| geometry.with_store(store))
             .map_err(|error| Fault::damaged(subject("geometry"), "a possible ring", error))?;
         let parking = match entry.u32(offset_of!(ChannelEntry, parking)) {
             PARKING_NEVER => false,
@@ -356,7 +379,7 @@ mod tests {
 
     fn specs() -> [ChannelSpec<'static>; 2] {
         let wide = Geometry::new(1024, CellFormat::Wide { bytes: 128 }).unwrap();
-        let wide = wide.with_arena(1 << 20).unwrap();
+        let wide = wide.with_store(Store::Arena { bytes: 1 << 20 }).unwrap();
         let dense = Geometry::new(16, CellFormat::Dense).unwrap().with_parking(true);
         let spec = |label, geometry, schema| ChannelSpec {
             label,

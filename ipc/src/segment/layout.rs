@@ -32,7 +32,8 @@
 //!   48   fingerprint, 16 B
 //!   64   label, 128 B
 //!   192  parking
-//!   200  arena, bytes
+//!   200  arena_bytes
+//!   208  block_count, 216 block_bytes
 //!   2048 schema, 2048 B
 //! ```
 //!
@@ -125,8 +126,10 @@ pub struct ChannelEntry {
     pub label: [u8; MAX_LABEL_BYTES],
     pub parking: u32,
     pub reserved0: u32,
-    pub arena: u64,
-    pub reserved: [u64; 230],
+    pub arena_bytes: u64,
+    pub block_count: u64,
+    pub block_bytes: u64,
+    pub reserved: [u64; 228],
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
@@ -215,6 +218,8 @@ const _: () = {
     assert!(offset_of!(ChannelEntry, fingerprint) == 48);
     assert!(offset_of!(ChannelEntry, label) == 64);
     assert!(offset_of!(ChannelEntry, parking) == 192);
-    assert!(offset_of!(ChannelEntry, arena) == 200);
+    assert!(offset_of!(ChannelEntry, arena_bytes) == 200);
+    assert!(offset_of!(ChannelEntry, block_count) == 208);
+    assert!(offset_of!(ChannelEntry, block_bytes) == 216);
     assert!(offset_of!(ChannelEntry, schema) == 2048);
 };

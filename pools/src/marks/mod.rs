@@ -98,6 +98,14 @@ marks! {
     WakeNoted = 84, "wake-noted";
     /// A sleeper has been woken.
     WakeDone = 85, "wake-done";
+    /// A producer has taken a block; no message is in it.
+    BlockTaken = 91, "block-taken";
+    /// A consumer owns the block of the message in hand; its cell is not released.
+    BlockClaimed = 92, "block-claimed";
+    /// A block was read, and its cell is released; it is not freed.
+    BlockRead = 93, "block-read";
+    /// A block of a dead owner is about to be freed.
+    BlockSwept = 94, "block-swept";
 }
 
 impl Mark {

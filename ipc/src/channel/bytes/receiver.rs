@@ -1,13 +1,15 @@
 //! The receiving side of a byte channel.
 
 use crate::channel::error::{BadMessage, DescriptorError, RecvError};
-use crate::channel::link::{Cell, Cells, Link};
+use crate::channel::kept::{Kept, OwnedBytes};
+use crate::channel::link::{Cell, Cells, Link, Place};
 use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::Invalid;
-use crate::ring::layout::KIND_CHUNK;
+use crate::ring::blocks::{Blocks, Owner};
 use crate::ring::spsc::{Consumer, Corrupt, Poll};
 use crate::wait_set::source::Attachment;
+use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use strait_pools::environment::{Liveness, Peer};
@@ -21,6 +23,9 @@ pub struct BytesReceiver {
     link: Link,
     /// Bytes of the arena that were read since progress was reported for their sake.
     unreported: u64,
+    blocks: Option<(Blocks<Mapped>, Owner)>,
+    /// The block of the message in hand.
+    in_hand: Option<u64>,
 }
 
 /// Where a message that is ready lies.
@@ -33,8 +38,25 @@ pub(in crate::channel) struct Body {
 }
 
 impl BytesReceiver {
-    pub(in crate::channel) fn new(consumer: Consumer<Mapped>, cells: Cells, link: Link) -> Self {
-        Self { consumer, cells, link, unreported: 0 }
+    pub(in crate::channel) fn new(
+        mut consumer: Consumer<Mapped>,
+        cells: Cells,
+        blocks: Option<(Blocks<Mapped>, Owner)>,
+        link: Link,
+    ) -> Self {
+        if let Some((blocks, me)) = &blocks {
+            // Of what a predecessor had become the owner of, the message in its hand is read again.
+            let again = match consumer.poll(1) {
+                Poll::Ready(position) => cells.at(consumer.words(), position).place().ok(),
+                Poll::Empty | Poll::Corrupt(_) => None,
+            };
+            let is_again =
+                |block| matches!(again, Some(Place::Block { index, .. }) if index == block);
+            if blocks.sweep(*me, is_again) > 0 {
+                consumer.wake();
+            }
+        }
+        Self { consumer, cells, link, unreported: 0, blocks, in_hand: None }
     }
 
     /// The longest message, in bytes.
@@ -211,22 +233,26 @@ impl BytesReceiver {
         let (cell, room) = self.cell(position);
         match cell.len(room) {
             Ok(len) => Ok(Body { start: cell.body(), len, room }),
-            Err(Invalid::Kind { kind: KIND_CHUNK }) => self.chunk(cell),
+            Err(Invalid::Kind { .. }) => self.elsewhere(cell),
             Err(invalid) => Err(invalid),
         }
     }
 
-    /// Where a message in the arena lies.
-    fn chunk(&mut self, cell: Cell) -> Result<Body, Invalid> {
-        let none = Invalid::Kind { kind: KIND_CHUNK };
-        let arena = self.cells.arena_bytes().ok_or(none)?;
-        let chunk = cell.chunk().ok_or(none)?;
-        let start = self.cells.chunk_address(chunk);
-        let start = start.ok_or(Invalid::Chunk { chunk, arena })?;
-        self.unreported = self.unreported.saturating_add(chunk.bytes);
-        // It lies in an arena that is mapped.
+    /// Where a message lies that does not stand in its cell.
+    fn elsewhere(&mut self, cell: Cell) -> Result<Body, Invalid> {
+        let place = cell.place()?;
+        let (at, bytes) = place.words();
+        let store = self.cells.store();
+        let start = self.cells.address(place).ok_or(Invalid::Nowhere { at, bytes, store })?;
+        match place {
+            Place::Chunk(chunk) => {
+                self.unreported = self.unreported.saturating_add(chunk.bytes);
+            }
+            Place::Block { index, .. } => self.in_hand = Some(index),
+        }
+        // It lies in memory that is mapped.
         #[allow(clippy::cast_possible_truncation)]
-        let len = chunk.bytes as usize;
+        let len = bytes as usize;
         Ok(Body { start, len, room: len })
     }
 
@@ -240,21 +266,40 @@ impl BytesReceiver {
     /// may have inherited the message, nothing.
     #[inline(always)]
     pub(in crate::channel) fn release(&mut self) {
-        if !self.link.forked() {
-            self.consumer.release();
-            if self.unreported != 0 {
-                self.report();
-            }
+        if self.link.forked() {
+            return;
         }
+        if self.unreported != 0 || self.in_hand.is_some() {
+            return self.release_elsewhere();
+        }
+        self.consumer.release();
     }
 
-    /// A sender that waits for room in the arena is told of each eighth of it.
     #[cold]
-    fn report(&mut self) {
-        if self.unreported >= self.cells.arena_bytes().unwrap_or(0) / 8 {
+    #[inline(never)]
+    fn release_elsewhere(&mut self) {
+        if let Some(kept) = self.keep() {
+            drop(kept);
+            return;
+        }
+        self.consumer.release();
+        // A sender that waits for room in the arena is told of each eighth of it.
+        if self.unreported >= self.cells.store().longest() / 8 {
             self.consumer.tell();
             self.unreported = 0;
         }
+    }
+
+    /// Releases the message that is in hand, but for its block; `None` if it is in none.
+    pub(in crate::channel) fn keep(&mut self) -> Option<Kept> {
+        let (blocks, me) = self.blocks.clone()?;
+        let index = self.in_hand.take()?;
+        let hold = self.link.hold()?;
+        // In this order: see `blocks`.
+        blocks.claim(index, me);
+        self.consumer.release();
+        let words = self.consumer.words().clone();
+        Some(Kept::new(blocks, index, me, words, self.link.parking(), hold))
     }
 
     /// Releases a message that is none.
@@ -327,6 +372,22 @@ impl Received<'_> {
     /// The address of the body, valid until the message is dropped.
     pub fn as_ptr(&self) -> *const u8 {
         self.body
+    }
+
+    /// Keeps the message beyond the next one; see [`Sample::keep`](crate::channel::Sample::keep).
+    ///
+    /// # Errors
+    ///
+    /// The message itself, if the channel was made without [`blocks`](crate::channel::Spsc::blocks).
+    pub fn keep(self) -> Result<OwnedBytes, Self> {
+        let message = ManuallyDrop::new(self);
+        // SAFETY: moved out of a value that is neither used nor dropped from here on.
+        let receiver = unsafe { std::ptr::read(&raw const message.receiver) };
+        let (position, body, len) = (message.position, message.body, message.len);
+        match receiver.keep() {
+            Some(block) => Ok(OwnedBytes::new(body, len, block)),
+            None => Err(Self { receiver, position, body, len }),
+        }
     }
 
     /// Copies the message to the heap.

@@ -1,25 +1,26 @@
 //! The sending side of a byte channel.
 
+use super::supply::Supply;
 use crate::channel::error::{DescriptorError, SendError};
-use crate::channel::link::{Cell, Cells, Link};
+use crate::channel::link::{Cell, Cells, Link, Place};
 use crate::channel::open::OnFull;
 use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::WriteError;
-use crate::ring::arena::{Arena, Chunk};
+use crate::ring::blocks::{Blocks, Owner};
 use crate::ring::spsc::{Corrupt, Producer};
 use crate::wait_set::source::Attachment;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use strait_pools::marks::{Mark, pass};
-use strait_pools::placement::{Many, Mapped};
+use strait_pools::placement::Mapped;
 
 /// The sending side of a byte channel.
 #[derive(Debug)]
 pub struct BytesSender {
     producer: Producer<Mapped>,
     cells: Cells,
-    arena: Option<Arena>,
+    supply: Supply,
     on_full: OnFull,
     link: Link,
 }
@@ -40,7 +41,7 @@ pub(in crate::channel) enum Room {
 pub(in crate::channel) struct Spot {
     cell: Cell,
     body: *mut u8,
-    chunk: Option<Chunk>,
+    elsewhere: Option<Place>,
 }
 
 impl Spot {
@@ -50,48 +51,18 @@ impl Spot {
     }
 }
 
-/// Whether there is a free cell, and a place in the arena if it takes one for `len` bytes.
+/// Whether there is a free cell, and a place elsewhere if it takes one for `len` bytes.
 #[inline(always)]
 fn has_room(
     producer: &mut Producer<Mapped>,
-    arena: &mut Option<Arena>,
+    supply: &mut Supply,
     cells: &Cells,
     len: usize,
 ) -> Result<bool, Corrupt> {
     if producer.free(1)? == 0 {
         return Ok(false);
     }
-    Ok(len <= cells.room() || find_chunk(producer, arena, len)?.is_some())
-}
-
-/// A place in the arena for `len` bytes, behind what is built and not published, if there is one.
-#[cold]
-fn find_chunk(
-    producer: &mut Producer<Mapped>,
-    arena: &mut Option<Arena>,
-    len: usize,
-) -> Result<Option<Chunk>, Corrupt> {
-    let Some(arena) = arena else { return Ok(None) };
-    let found = arena.find(len as u64);
-    if found.is_some() {
-        return Ok(found);
-    }
-    arena.free_below(producer.consumed()?);
-    Ok(arena.find(len as u64))
-}
-
-/// The arena as a predecessor left it: with the chunks of messages that are published and not consumed.
-fn adopt(producer: &mut Producer<Mapped>, cells: &Cells) -> Result<Option<Arena>, Corrupt> {
-    let Some(bytes) = cells.arena_bytes() else { return Ok(None) };
-    let consumed = producer.consumed()?;
-    let capacity = producer.words().states.len();
-    let mut arena = Arena::new(bytes, capacity, consumed);
-    let mut position = consumed;
-    while position != producer.position() {
-        arena.adopt(position, cells.at(producer.words(), position).chunk())?;
-        position = position.wrapping_add(1);
-    }
-    Ok(Some(arena))
+    Ok(len <= cells.room() || supply.find(producer, len)?.is_some())
 }
 
 impl BytesSender {
@@ -99,11 +70,12 @@ impl BytesSender {
     pub(in crate::channel) fn new(
         mut producer: Producer<Mapped>,
         cells: Cells,
+        blocks: Option<(Blocks<Mapped>, Owner)>,
         on_full: OnFull,
         link: Link,
     ) -> Result<Self, (Link, Corrupt)> {
-        match adopt(&mut producer, &cells) {
-            Ok(arena) => Ok(Self { producer, cells, arena, on_full, link }),
+        match Supply::adopt(&mut producer, &cells, blocks) {
+            Ok(supply) => Ok(Self { producer, cells, supply, on_full, link }),
             Err(corrupt) => Err((link, corrupt)),
         }
     }
@@ -186,13 +158,11 @@ impl BytesSender {
 
     /// What was built and not published is given up.
     pub(in crate::channel) fn start(&mut self) {
-        if let Some(arena) = &mut self.arena {
-            arena.abort();
-        }
+        self.supply.abort();
     }
 
     /// Where a message of `len` bytes would stand `ahead` messages from now, whose cell is free; `None`
-    /// if the arena has no room for it.
+    /// if there is no room for it elsewhere.
     pub(in crate::channel) fn spot(
         &mut self,
         ahead: u64,
@@ -200,13 +170,13 @@ impl BytesSender {
     ) -> Result<Option<Spot>, SendError> {
         let (cell, room) = self.cell(ahead);
         if len <= room {
-            return Ok(Some(Spot { cell, body: cell.body(), chunk: None }));
+            return Ok(Some(Spot { cell, body: cell.body(), elsewhere: None }));
         }
-        let Self { producer, cells, arena, .. } = self;
-        match find_chunk(producer, arena, len) {
-            Ok(chunk) => Ok(chunk.and_then(|chunk| {
-                let body = cells.chunk_address(chunk)?;
-                Some(Spot { cell, body, chunk: Some(chunk) })
+        let Self { producer, cells, supply, .. } = self;
+        match supply.find(producer, len) {
+            Ok(place) => Ok(place.and_then(|place| {
+                let body = cells.address(place)?;
+                Some(Spot { cell, body, elsewhere: Some(place) })
             })),
             Err(corrupt) => Err(self.corrupt(corrupt)),
         }
@@ -215,12 +185,12 @@ impl BytesSender {
     /// Notes that the message `ahead` messages from now is written: `len` bytes in its spot.
     pub(in crate::channel) fn describe(&mut self, ahead: u64, spot: Spot, len: usize) {
         let incarnation = self.producer.incarnation();
-        match (&mut self.arena, spot.chunk) {
-            (Some(arena), Some(chunk)) => {
-                arena.take(chunk);
-                spot.cell.describe_chunk(Chunk { bytes: len as u64, ..chunk }, incarnation);
+        match spot.elsewhere {
+            Some(place) => {
+                self.supply.take(place);
+                spot.cell.describe_at(place, len, incarnation);
             }
-            _ => spot.cell.describe(len, incarnation),
+            None => spot.cell.describe(len, incarnation),
         }
         self.built(ahead);
     }
@@ -228,9 +198,7 @@ impl BytesSender {
     /// The message `ahead` messages from now is written and described.
     #[inline(always)]
     pub(in crate::channel) fn built(&mut self, ahead: u64) {
-        if let Some(arena) = &mut self.arena {
-            arena.built(self.producer.position().wrapping_add(ahead));
-        }
+        self.supply.built(self.producer.position().wrapping_add(ahead));
     }
 
     /// Whether a message may be written now, by the channel's policy: `false` drops it.
@@ -251,7 +219,7 @@ impl BytesSender {
         }
     }
 
-    /// A message found no room in the arena: what the policy says about that.
+    /// A message found no room elsewhere: what the policy says about that.
     pub(in crate::channel) fn refuse(&mut self) -> Result<(), SendError> {
         if self.on_full == OnFull::DropNewest {
             self.producer.count_drop();
@@ -266,8 +234,8 @@ impl BytesSender {
         if self.link.forked() {
             return Err(SendError::Forked);
         }
-        let Self { producer, arena, cells, .. } = self;
-        match has_room(producer, arena, cells, len) {
+        let Self { producer, supply, cells, .. } = self;
+        match has_room(producer, supply, cells, len) {
             Ok(true) => Ok(()),
             Ok(false) => self.no_room(len),
             Err(corrupt) => Err(self.corrupt(corrupt)),
@@ -277,12 +245,12 @@ impl BytesSender {
     /// A sender that waits for its descriptor is told by that from now on.
     #[cold]
     fn no_room(&mut self, len: usize) -> Result<(), SendError> {
-        let Self { producer, link, arena, cells, .. } = self;
+        let Self { producer, link, supply, cells, .. } = self;
         if !link.has_bell() {
             return Err(SendError::Full);
         }
         let lines = producer.words().producer.clone();
-        let mut room = || has_room(producer, arena, cells, len);
+        let mut room = || has_room(producer, supply, cells, len);
         let armed = link.arm(&lines.wait, || (room() != Ok(false)).then_some(())).is_none();
         let end = if armed { link.end() } else { None };
         // What was freed before the end counts.
@@ -314,9 +282,9 @@ impl BytesSender {
         if self.link.forked() {
             return Err(SendError::Forked);
         }
-        let Self { producer, link, arena, cells, .. } = self;
+        let Self { producer, link, supply, cells, .. } = self;
         let lines = producer.words().producer.clone();
-        let room = || Ok(has_room(producer, arena, cells, len)?.then_some(()));
+        let room = || Ok(has_room(producer, supply, cells, len)?.then_some(()));
         link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => SendError::Timeout,
@@ -355,21 +323,14 @@ impl BytesSender {
     #[inline(always)]
     pub(in crate::channel) fn publish(&mut self) {
         self.producer.publish();
-        self.published();
-    }
-
-    #[inline(always)]
-    fn published(&mut self) {
-        if let Some(arena) = &mut self.arena {
-            arena.publish();
-        }
+        self.supply.publish();
     }
 
     /// Publishes `count` messages that were written and described.
     #[inline]
     pub(in crate::channel) fn publish_batch(&mut self, count: u64) {
         self.producer.publish_batch(count);
-        self.published();
+        self.supply.publish();
     }
 
     #[cold]
@@ -383,6 +344,7 @@ impl Drop for BytesSender {
     fn drop(&mut self) {
         if !self.link.forked() {
             self.producer.hint();
+            self.supply.close();
             self.link.close(&self.producer.words().producer.wait);
             self.producer.wake();
         }
