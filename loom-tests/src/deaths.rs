@@ -22,6 +22,9 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ("burial::buriers_die", &[BurialBegun, BurialDated, BurialDone]),
     ("parking::sleepers_die", &[SleepNoted, SleepBegun, SleepOver]),
     ("parking::wakers_die", &[WakeNoted, WakeDone]),
+    ("blocks::senders_die", &[BlockTaken]),
+    ("blocks::receivers_die", &[BlockClaimed, BlockRead]),
+    ("blocks::sweepers_die", &[BlockSwept]),
     (
         "lifecycle::one_dies_at_each_mark",
         &[

@@ -5,7 +5,8 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 5] = [
+    ("blocks", include_str!("blocks.rs")),
     ("burial", include_str!("burial.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
     ("parking", include_str!("parking.rs")),
