@@ -6,6 +6,7 @@
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
 //! | [`marks`] | numbered steps at which a process may die |
+//! | [`pool`] | memory pools of one process: objects, size classes, arenas |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
 //!
 //! Platform: Linux on little-endian 64-bit machines (x86-64, aarch64).
@@ -16,5 +17,6 @@ compile_error!("strait needs Linux on a little-endian 64-bit machine (x86-64 or 
 pub mod environment;
 pub mod marks;
 pub mod placement;
+pub mod pool;
 pub mod region;
 pub mod sync;

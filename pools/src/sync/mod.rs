@@ -11,13 +11,19 @@
 //! model the environment variable `STRAIT_WEAKEN=spsc.publish` weakens that one site, which is how
 //! `cargo xtask loom --mutations` proves that each ordering is needed. `Relaxed` cannot be weakened
 //! and needs no site.
+//!
+//! Memory that passes from thread to thread by way of such an access is an [`UnsafeCell`] here, so
+//! that a model notices when it was reached by another way.
 
+#[cfg(not(loom))]
+mod cell;
 mod site;
 
 #[cfg(all(not(loom), not(strait_counting)))]
 mod imp {
+    pub use super::cell::{UnsafeCell, thread_number};
     pub use std::hint::spin_loop;
-    pub use std::sync::atomic::{AtomicU32, AtomicU64};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
     pub use std::thread::yield_now;
 
     /// A memory fence at a named site of the ordering ledger.

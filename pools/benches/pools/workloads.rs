@@ -1,0 +1,156 @@
+//! What is done with blocks.
+
+use super::Contender;
+use std::cell::UnsafeCell;
+use std::hint::{black_box, spin_loop};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+/// Blocks of a batch.
+const BATCH: usize = 64;
+
+static CORES: OnceLock<(usize, usize)> = OnceLock::new();
+
+/// Pins this thread to the first core that the process may use; the second is for the other side.
+pub(crate) fn pin() -> Option<(usize, usize)> {
+    let ids = core_affinity::get_core_ids()?;
+    let [here, there, ..] = ids[..] else { return None };
+    core_affinity::set_for_current(here);
+    Some(*CORES.get_or_init(|| (here.id, there.id)))
+}
+
+/// How many batches may be on their way.
+pub(crate) const fn depth(size: usize) -> usize {
+    if size > 1_024 { 4 } else { 16 }
+}
+
+fn per_block(start: Instant, blocks: usize) -> f64 {
+    start.elapsed().as_secs_f64() * 1e9 / blocks as f64
+}
+
+#[inline(always)]
+fn write_to<C: Contender>(held: &mut C::Held) {
+    let start = black_box(C::start(held));
+    // SAFETY: blocks have 64 bytes or more, aligned to 16, and this one is the holder's.
+    unsafe { start.write(7) };
+}
+
+pub(crate) fn pair<C: Contender, const SIZE: usize>() -> f64 {
+    const PAIRS: usize = 2_000_000;
+    let contender = C::new();
+    // Its address is known elsewhere, for all that the compiler knows: nothing stays in registers.
+    let contender = black_box(&contender);
+    let mut run = |pairs| {
+        for _ in 0..pairs {
+            let mut held = contender.take();
+            write_to::<C>(&mut held);
+            C::give(black_box(held));
+        }
+    };
+    run(PAIRS / 10);
+    let start = Instant::now();
+    run(PAIRS);
+    per_block(start, PAIRS)
+}
+
+pub(crate) fn batch<C: Contender, const SIZE: usize>() -> f64 {
+    const BATCHES: usize = 20_000;
+    let contender = C::new();
+    let contender = black_box(&contender);
+    let mut held = Vec::with_capacity(BATCH);
+    let mut run = |batches| {
+        for _ in 0..batches {
+            for _ in 0..BATCH {
+                let mut one = contender.take();
+                write_to::<C>(&mut one);
+                held.push(one);
+            }
+            held.drain(..).for_each(C::give);
+        }
+    };
+    run(BATCHES / 10);
+    let start = Instant::now();
+    run(BATCHES);
+    per_block(start, BATCHES * BATCH)
+}
+
+/// A ring of batches from one thread to the other.
+struct Way<H> {
+    batches: Box<[UnsafeCell<Vec<H>>]>,
+    sent: Line,
+    given: Line,
+}
+
+#[repr(align(128))]
+#[derive(Default)]
+struct Line(AtomicU64);
+
+impl Line {
+    fn wait_for(&self, value: u64) {
+        while self.0.load(Ordering::Acquire) < value {
+            spin_loop();
+        }
+    }
+}
+
+// SAFETY: a batch is its sender's until `sent` says so, then the receiver's until `given` does.
+unsafe impl<H: Send> Sync for Way<H> {}
+
+pub(crate) fn across<C: Contender, const SIZE: usize>() -> f64 {
+    const BATCHES: u64 = 20_000;
+    const WARM_UP: u64 = 2_000;
+    let depth = depth(SIZE) as u64;
+    let way = Arc::new(Way::<C::Held> {
+        batches: (0..depth).map(|_| UnsafeCell::new(Vec::with_capacity(BATCH))).collect(),
+        sent: Line::default(),
+        given: Line::default(),
+    });
+    let other = {
+        let way = Arc::clone(&way);
+        thread::spawn(move || give_all::<C>(&way, WARM_UP + BATCHES, depth))
+    };
+    // The taking side has its cores and its blocks from the start: a thread of its own each time.
+    let contender = C::new();
+    let contender = black_box(&contender);
+    let run = |batches: std::ops::Range<u64>| {
+        for number in batches {
+            way.given.wait_for((number + 1).saturating_sub(depth));
+            // SAFETY: it was given back, or never sent.
+            let batch = unsafe { &mut *way.batches[(number % depth) as usize].get() };
+            for _ in 0..BATCH {
+                let mut held = contender.take();
+                write_to::<C>(&mut held);
+                batch.push(held);
+            }
+            way.sent.0.store(number + 1, Ordering::Release);
+        }
+    };
+    run(0..WARM_UP);
+    way.given.wait_for(WARM_UP);
+    let start = Instant::now();
+    run(WARM_UP..WARM_UP + BATCHES);
+    way.given.wait_for(WARM_UP + BATCHES);
+    let taken = per_block(start, BATCHES as usize * BATCH);
+    other.join().expect("the other side");
+    taken
+}
+
+fn give_all<C: Contender>(way: &Way<C::Held>, batches: u64, depth: u64) {
+    if let Some(&(_, there)) = CORES.get() {
+        core_affinity::set_for_current(core_affinity::CoreId { id: there });
+    }
+    for number in 0..batches {
+        way.sent.wait_for(number + 1);
+        // SAFETY: it was sent.
+        let batch = unsafe { &mut *way.batches[(number % depth) as usize].get() };
+        for mut held in batch.drain(..) {
+            // SAFETY: blocks have 64 bytes or more, and the first word was written.
+            black_box(unsafe { C::start(&mut held).read() });
+            C::give(held);
+        }
+        way.given.0.store(number + 1, Ordering::Release);
+    }
+}
