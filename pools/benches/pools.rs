@@ -8,7 +8,7 @@
 //! |---|---|
 //! | pair | one block taken, a word written to it, given back |
 //! | batch | 64 blocks taken, each written to, then given back in the same order |
-//! | across | 64 at a time, taken and written to on one core, read and given back on another |
+//! | across | 64 at a time, taken and written to on one core, read and given back on another: what the two spend on a block together, waiting left out |
 //!
 //! `cargo bench -p strait-pools [-- ROUNDS]`; the cores are the first two that the process may use.
 
@@ -17,7 +17,7 @@ mod contenders;
 #[path = "pools/workloads.rs"]
 mod workloads;
 
-use contenders::{Contender, Direct, Objects, Thread, Transport};
+use contenders::{Alone, Contender, Direct, Objects, Thread};
 use mimalloc::MiMalloc;
 use std::alloc::System;
 use tikv_jemallocator::Jemalloc;
@@ -66,16 +66,18 @@ fn main() {
         return;
     };
     println!("cores {} and {}, {rounds} rounds; ns per block", cores.0, cores.1);
-    let mut across_small = rows!(across, 64);
-    across_small.push(row("(pointers alone)", false, || across::<Transport, 64>()));
+    let alone = |mut rows: Vec<Row>, measure: Measure| {
+        rows.push(row("(without any)", false, measure));
+        rows
+    };
     for (title, rows) in [
-        ("pair, 64 B", rows!(pair, 64)),
+        ("pair, 64 B", alone(rows!(pair, 64), pair::<Alone, 64>)),
         ("pair, 1 KiB", rows!(pair, 1_024)),
         ("pair, 64 KiB", rows!(pair, 65_536)),
-        ("batch of 64, 64 B", rows!(batch, 64)),
+        ("batch of 64, 64 B", alone(rows!(batch, 64), batch::<Alone, 64>)),
         ("batch of 64, 1 KiB", rows!(batch, 1_024)),
         ("batch of 64, 64 KiB", rows!(batch, 65_536)),
-        ("across, 64 B", across_small),
+        ("across, 64 B", alone(rows!(across, 64), across::<Alone, 64>)),
         ("across, 1 KiB", rows!(across, 1_024)),
         ("across, 64 KiB", rows!(across, 65_536)),
     ] {

@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::hint::{black_box, spin_loop};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -31,9 +31,18 @@ fn per_block(start: Instant, blocks: usize) -> f64 {
     start.elapsed().as_secs_f64() * 1e9 / blocks as f64
 }
 
+/// As `black_box`, but in a register: that one goes through memory, which takes longer than some of what
+/// is measured here. The compiler must suppose that all memory was read and written.
+#[inline(always)]
+fn opaque<T>(mut pointer: *mut T) -> *mut T {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {} */", inout(reg) pointer, options(nostack, preserves_flags)) };
+    pointer
+}
+
 #[inline(always)]
 fn write_to<C: Contender>(held: &mut C::Held) {
-    let start = black_box(C::start(held));
+    let start = opaque(C::start(held));
     // SAFETY: blocks have 64 bytes or more, aligned to 16, and this one is the holder's.
     unsafe { start.write(7) };
 }
@@ -43,11 +52,11 @@ pub(crate) fn pair<C: Contender, const SIZE: usize>() -> f64 {
     let contender = C::new();
     // Its address is known elsewhere, for all that the compiler knows: nothing stays in registers.
     let contender = black_box(&contender);
-    let mut run = |pairs| {
+    let run = |pairs| {
         for _ in 0..pairs {
             let mut held = contender.take();
             write_to::<C>(&mut held);
-            C::give(black_box(held));
+            C::give(held);
         }
     };
     run(PAIRS / 10);
@@ -86,10 +95,10 @@ struct Way<H> {
 
 #[repr(align(128))]
 #[derive(Default)]
-struct Line(AtomicU64);
+struct Line(AtomicUsize);
 
 impl Line {
-    fn wait_for(&self, value: u64) {
+    fn wait_for(&self, value: usize) {
         while self.0.load(Ordering::Acquire) < value {
             spin_loop();
         }
@@ -99,10 +108,36 @@ impl Line {
 // SAFETY: a batch is its sender's until `sent` says so, then the receiver's until `given` does.
 unsafe impl<H: Send> Sync for Way<H> {}
 
+/// The time spent on batches, without waiting for the other side.
+#[derive(Default)]
+struct Spent {
+    nanoseconds: f64,
+    batches: u64,
+}
+
+impl Spent {
+    /// Longer for one batch, and the core was taken away meanwhile: such batches are left out.
+    const INTERRUPTED: f64 = 200_000.0;
+    /// Batches before the first that counts.
+    const WARM_UP: usize = 2_000;
+
+    fn add(&mut self, number: usize, start: Instant) {
+        let taken = start.elapsed().as_secs_f64() * 1e9;
+        if number >= Self::WARM_UP && taken < Self::INTERRUPTED {
+            self.nanoseconds += taken;
+            self.batches += 1;
+        }
+    }
+
+    fn per_block(&self) -> f64 {
+        self.nanoseconds / self.batches as f64 / BATCH as f64
+    }
+}
+
+/// What both sides spend on a block, one after the other.
 pub(crate) fn across<C: Contender, const SIZE: usize>() -> f64 {
-    const BATCHES: u64 = 20_000;
-    const WARM_UP: u64 = 2_000;
-    let depth = depth(SIZE) as u64;
+    const BATCHES: usize = 20_000;
+    let depth = depth(SIZE);
     let way = Arc::new(Way::<C::Held> {
         batches: (0..depth).map(|_| UnsafeCell::new(Vec::with_capacity(BATCH))).collect(),
         sent: Line::default(),
@@ -110,47 +145,44 @@ pub(crate) fn across<C: Contender, const SIZE: usize>() -> f64 {
     });
     let other = {
         let way = Arc::clone(&way);
-        thread::spawn(move || give_all::<C>(&way, WARM_UP + BATCHES, depth))
+        thread::spawn(move || give_all::<C>(&way, BATCHES, depth))
     };
-    // The taking side has its cores and its blocks from the start: a thread of its own each time.
     let contender = C::new();
     let contender = black_box(&contender);
-    let run = |batches: std::ops::Range<u64>| {
-        for number in batches {
-            way.given.wait_for((number + 1).saturating_sub(depth));
-            // SAFETY: it was given back, or never sent.
-            let batch = unsafe { &mut *way.batches[(number % depth) as usize].get() };
-            for _ in 0..BATCH {
-                let mut held = contender.take();
-                write_to::<C>(&mut held);
-                batch.push(held);
-            }
-            way.sent.0.store(number + 1, Ordering::Release);
+    let mut spent = Spent::default();
+    for number in 0..BATCHES {
+        way.given.wait_for((number + 1).saturating_sub(depth));
+        // SAFETY: it was given back, or never sent.
+        let batch = unsafe { &mut *way.batches[number % depth].get() };
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            let mut held = contender.take();
+            write_to::<C>(&mut held);
+            batch.push(held);
         }
-    };
-    run(0..WARM_UP);
-    way.given.wait_for(WARM_UP);
-    let start = Instant::now();
-    run(WARM_UP..WARM_UP + BATCHES);
-    way.given.wait_for(WARM_UP + BATCHES);
-    let taken = per_block(start, BATCHES as usize * BATCH);
-    other.join().expect("the other side");
-    taken
+        spent.add(number, start);
+        way.sent.0.store(number + 1, Ordering::Release);
+    }
+    spent.per_block() + other.join().expect("the other side").per_block()
 }
 
-fn give_all<C: Contender>(way: &Way<C::Held>, batches: u64, depth: u64) {
+fn give_all<C: Contender>(way: &Way<C::Held>, batches: usize, depth: usize) -> Spent {
     if let Some(&(_, there)) = CORES.get() {
         core_affinity::set_for_current(core_affinity::CoreId { id: there });
     }
+    let mut spent = Spent::default();
     for number in 0..batches {
         way.sent.wait_for(number + 1);
         // SAFETY: it was sent.
-        let batch = unsafe { &mut *way.batches[(number % depth) as usize].get() };
+        let batch = unsafe { &mut *way.batches[number % depth].get() };
+        let start = Instant::now();
         for mut held in batch.drain(..) {
             // SAFETY: blocks have 64 bytes or more, and the first word was written.
             black_box(unsafe { C::start(&mut held).read() });
             C::give(held);
         }
+        spent.add(number, start);
         way.given.0.store(number + 1, Ordering::Release);
     }
+    spent
 }

@@ -92,7 +92,7 @@ impl Arena {
     /// [`PoolError::NoMemory`].
     pub fn fixed(name: &'static str, bytes: usize) -> Result<Self, PoolError> {
         let arena = Self::new(name, bytes, bytes);
-        arena.add(bytes)?;
+        arena.add(bytes, bytes)?;
         Ok(arena)
     }
 
@@ -193,7 +193,7 @@ impl Arena {
         }
         // Chunks are aligned to a line: what asks for more may need a gap.
         let gap = layout.align().saturating_sub(CHUNK_ALIGN);
-        self.add(layout.size().saturating_add(gap).max(self.chunk_len))?;
+        self.add(layout.size().saturating_add(gap).max(self.chunk_len), layout.size())?;
         self.bump(layout).ok_or_else(|| self.exhausted(layout.size()))
     }
 
@@ -201,12 +201,12 @@ impl Arena {
         PoolError::Exhausted { pool: self.name, size, limit: self.limit, unit: "bytes" }
     }
 
-    /// Adds a chunk and enters it.
-    fn add(&self, len: usize) -> Result<(), PoolError> {
+    /// Adds a chunk of `len` for the sake of `wanted` bytes, and enters it.
+    fn add(&self, len: usize, wanted: usize) -> Result<(), PoolError> {
         let mut chunks = self.chunks.borrow_mut();
         let used: usize = chunks.iter().map(|chunk| chunk.len).sum();
         if len > self.limit - used {
-            return Err(self.exhausted(len));
+            return Err(self.exhausted(wanted));
         }
         let failed = PoolError::NoMemory { pool: self.name, size: len };
         chunks.try_reserve(1).map_err(|_| failed)?;

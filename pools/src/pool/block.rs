@@ -167,22 +167,25 @@ impl<H> Block<H> {
         unsafe { (*self.header().as_ptr()).note.set(note) };
     }
 
+    /// Where its state is. For its owner only.
+    #[inline(always)]
+    pub(super) fn state_cell(self) -> *const Cell<State> {
+        // SAFETY: a block has a header, written when it was made.
+        unsafe { (*self.header().as_ptr()).state }
+    }
+
     /// Its state. For its owner only.
     #[inline(always)]
     pub(super) fn state(self) -> State {
-        // SAFETY: a block has a header, written when it was made.
-        let state = unsafe { (*self.header().as_ptr()).state };
         // SAFETY: its chunk's array of states exists as long as its chunk, and is its owner's.
-        unsafe { (*state).get() }
+        unsafe { (*self.state_cell()).get() }
     }
 
     /// Changes its state. For its owner only.
     #[inline(always)]
     pub(super) fn set_state(self, to: State) {
-        // SAFETY: a block has a header, written when it was made.
-        let state = unsafe { (*self.header().as_ptr()).state };
         // SAFETY: its chunk's array of states exists as long as its chunk, and is its owner's.
-        unsafe { (*state).set(to) };
+        unsafe { (*self.state_cell()).set(to) };
     }
 
     /// Makes the block: writes its header.

@@ -26,8 +26,10 @@
 //! A block has an owner on record and a state. Handles cannot be given back twice; of the raw calls of
 //! an allocator, those that give back a block which is not out, or not of this allocator, are counted
 //! in [`faults`] and otherwise do nothing: the block is leaked, rather than given to two. What cannot
-//! be caught: a block that was given back, given out *again*, and is then given back by its first
-//! user; and memory that was already returned to the system.
+//! be caught by the raw calls, which have nothing but an address: a block that is given out *again*
+//! before its owner comes to look at its second return; and memory that the system has again. Objects of
+//! a [`FixedPool`] travel as addresses nowhere: a [`Ticket`] names block and generation, and is refused
+//! the second time.
 
 mod block;
 mod slab;

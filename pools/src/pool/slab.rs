@@ -1,7 +1,7 @@
 //! Blocks of one size, from their owner's side: taken and given back without a word to anyone.
 //!
 //! ```text
-//!   spare ──► [block]          the one given back last, if it is in
+//!   spare ──► [block]          one that was given back, if its state says that it is in
 //!   free  ──► [p][p][p]…       a stack of others
 //!   fresh ──► │▒▒▒▒▒▒▒▒▒▒│     the part of the last chunk that was never used
 //! ```
@@ -9,9 +9,9 @@
 //! # Why there is a spare
 //!
 //! Taking one block and giving it back, over and over, is the most common use of a pool. A stack makes
-//! each step read what the last one wrote, and a processor takes some eight cycles to pass a value
-//! through memory. Here such steps read only *whether* the spare is in, which decides a branch and is
-//! predicted; where it is does not change and is not written again. So nothing waits.
+//! each step read what the last one wrote, and a processor takes several cycles to pass a value through
+//! memory. Here such steps read only *whether* the spare is in, which decides a branch and is predicted;
+//! where it is does not change and is not written again. So nothing waits.
 //!
 //! # Orderings
 //!
@@ -26,6 +26,14 @@ use super::error::Fault;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ptr::NonNull;
+
+/// The state of a spare that there is not.
+struct NotIn(Cell<State>);
+
+// SAFETY: it is only read: a spare that is not in is not taken.
+unsafe impl Sync for NotIn {}
+
+static NOT_IN: NotIn = NotIn(Cell::new(State::Retired));
 
 /// Memory for some blocks.
 #[derive(Debug)]
@@ -45,8 +53,10 @@ impl Drop for Chunk {
 /// Blocks of one size. Not shared: only its owner's thread calls it.
 #[derive(Debug)]
 pub(super) struct Slab<H> {
+    /// No block until one was given back.
     spare: Cell<Block<H>>,
-    spare_is_in: Cell<bool>,
+    /// The spare's own state, at hand.
+    spare_state: Cell<*const Cell<State>>,
     /// As much capacity as there are blocks, so that giving back never allocates.
     free: UnsafeCell<Vec<Block<H>>>,
     /// How many blocks of the last chunk were made.
@@ -70,7 +80,7 @@ impl<H> Slab<H> {
         let stride = lead.saturating_add(payload.size().next_multiple_of(align));
         Self {
             spare: Cell::new(Block::none()),
-            spare_is_in: Cell::new(false),
+            spare_state: Cell::new(&raw const NOT_IN.0),
             free: UnsafeCell::new(Vec::new()),
             made: Cell::new(0),
             chunks: RefCell::default(),
@@ -84,16 +94,27 @@ impl<H> Slab<H> {
     /// A block that was in use before, if there is one.
     #[inline(always)]
     pub(super) fn take(&self) -> Option<Block<H>> {
-        let block = if self.spare_is_in.get() {
-            self.spare_is_in.set(false);
-            self.spare.get()
-        } else {
-            // SAFETY: no other reference to the stack exists: this is the owner's thread, and no
-            // method calls another one while it holds one.
-            unsafe { (*self.free.get()).pop() }?
-        };
+        if self.spare_is_in() {
+            let spare = self.spare.get();
+            self.spare_state().set(State::Live);
+            return Some(spare);
+        }
+        // SAFETY: no other reference to the stack exists: this is the owner's thread, and no method
+        // calls another one while it holds one.
+        let block = unsafe { (*self.free.get()).pop() }?;
         block.set_state(State::Live);
         Some(block)
+    }
+
+    #[inline(always)]
+    fn spare_state(&self) -> &Cell<State> {
+        // SAFETY: of a block of this slab, or the constant that stands for none.
+        unsafe { &*self.spare_state.get() }
+    }
+
+    #[inline(always)]
+    fn spare_is_in(&self) -> bool {
+        self.spare_state().get() == State::Free
     }
 
     /// Takes a block back.
@@ -109,17 +130,18 @@ impl<H> Slab<H> {
     /// Puts a block that is out, or new, among the free ones.
     #[inline(always)]
     pub(super) fn put(&self, block: Block<H>) {
-        block.set_state(State::Free);
-        if self.spare_is_in.get() {
+        if self.spare.get() == block {
+            block.set_state(State::Free);
+            return;
+        }
+        if self.spare_is_in() {
             // SAFETY: as in `take`.
             unsafe { (*self.free.get()).push(block) };
         } else {
-            // Not written again if it is the same: see "Why there is a spare".
-            if self.spare.get() != block {
-                self.spare.set(block);
-            }
-            self.spare_is_in.set(true);
+            self.spare.set(block);
+            self.spare_state.set(block.state_cell());
         }
+        block.set_state(State::Free);
     }
 
     /// A block that was never in use: live, and of the home given.

@@ -42,6 +42,13 @@ pub fn thread_number() -> u64 {
     }
 }
 
+/// Whether this thread has that [`thread_number`].
+#[inline(always)]
+pub fn is_this_thread(number: u64) -> bool {
+    // A thread that never asked for its number has 0 here, which is nobody's.
+    NUMBER.get() == number
+}
+
 #[cold]
 fn first_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

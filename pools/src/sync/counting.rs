@@ -4,7 +4,7 @@ use super::Ordering;
 use std::cell::Cell;
 use std::sync::atomic as std_atomic;
 
-pub use super::cell::{UnsafeCell, thread_number};
+pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
 pub use std::hint::spin_loop;
 pub use std::thread::yield_now;
 

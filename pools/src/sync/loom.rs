@@ -30,3 +30,8 @@ pub fn thread_number() -> u64 {
         number.get()
     })
 }
+
+/// Whether this thread has that [`thread_number`].
+pub fn is_this_thread(number: u64) -> bool {
+    thread_number() == number
+}

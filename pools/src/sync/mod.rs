@@ -21,7 +21,7 @@ mod site;
 
 #[cfg(all(not(loom), not(strait_counting)))]
 mod imp {
-    pub use super::cell::{UnsafeCell, thread_number};
+    pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
     pub use std::hint::spin_loop;
     pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
     pub use std::thread::yield_now;

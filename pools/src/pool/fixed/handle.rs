@@ -3,7 +3,7 @@
 use super::{Home, free};
 use crate::pool::block::{Block, State};
 use crate::sync::Ordering::Relaxed;
-use crate::sync::thread_number;
+use crate::sync::is_this_thread;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -42,6 +42,15 @@ impl<T: 'static> Pooled<T> {
         // SAFETY: a home is freed by the last to leave, and this handle has not.
         unsafe { &*self.block.home() }
     }
+
+    /// Apart from `drop`, so that pools without a reset have a short one.
+    #[inline(never)]
+    fn reset_and_go_home(&mut self, reset: fn(&mut T)) {
+        // Should `reset` panic, the block goes home spoiled.
+        let mut way_home = Return { block: self.block, spoiled: true };
+        reset(self);
+        way_home.spoiled = false;
+    }
 }
 
 impl<T: 'static> Deref for Pooled<T> {
@@ -66,12 +75,7 @@ impl<T: 'static> Drop for Pooled<T> {
     fn drop(&mut self) {
         match self.home().reset {
             None => go_home(self.block, false),
-            Some(reset) => {
-                // Should `reset` panic, the block goes home spoiled.
-                let mut way_home = Return { block: self.block, spoiled: true };
-                reset(self);
-                way_home.spoiled = false;
-            }
+            Some(reset) => self.reset_and_go_home(reset),
         }
     }
 }
@@ -97,7 +101,7 @@ fn go_home<T: 'static>(block: Block<Home<T>>, spoiled: bool) {
     }
     // SAFETY: a home is freed by the last to leave, and this block has not come home yet.
     let home = unsafe { &*block.home() };
-    if home.owner.load(Relaxed) != thread_number() {
+    if !is_this_thread(home.owner.load(Relaxed)) {
         return_by_lane(block);
     } else if spoiled {
         block.set_state(State::Retired);

@@ -4,7 +4,7 @@
 //!  FixedPool ──► Home ◄──────────────────── each block's header
 //!  owner's:      │ slab: spare, free, chunks of ≤ 1,024 objects │
 //!                │ make, reset, limit                           │
-//!  everyone's:   │ owner: number of its thread, 0 once it left  │
+//!  everyone's:   │ owner: number of its thread, or that it left│
 //!                │ returns: lane of blocks                      │
 //!                │ closing: what is out after the owner left    │
 //! ```
@@ -46,6 +46,9 @@ use std::ptr::NonNull;
 /// Objects of a chunk.
 pub const CHUNK: usize = 1_024;
 
+/// The number of an owner that has left: no thread's, and not that of a thread without one.
+const LEFT: u64 = u64::MAX;
+
 /// What a pool and its handles share.
 struct Home<T> {
     slab: Slab<Home<T>>,
@@ -57,7 +60,7 @@ struct Home<T> {
     /// Dropped with the pool, on its thread.
     make: RefCell<Option<Box<dyn FnMut() -> T>>>,
     reset: Option<fn(&mut T)>,
-    /// The number of the owner's thread; 0 once it has left.
+    /// The number of the owner's thread, [`LEFT`] at its end.
     owner: AtomicU64,
     shared: Shared<T>,
 }
@@ -237,7 +240,7 @@ impl<T: 'static> Drop for FixedPool<T> {
     fn drop(&mut self) {
         let home = self.home();
         // From here on handles of this thread return through the lane too, and find it closed.
-        home.owner.store(0, Relaxed);
+        home.owner.store(LEFT, Relaxed);
         let mut out: u64 = home.slab.count(State::Live) as u64;
         let mut inside = Vec::new();
         for_each(home.shared.returns.close(), |header| {

@@ -34,6 +34,12 @@ impl Owner {
         unsafe { self.home.as_ref() }.take(class)
     }
 
+    /// Takes back what others have sent, which `take` does when it has nothing else.
+    pub fn collect(&self) {
+        // SAFETY: closed on drop, and not before.
+        unsafe { self.home.as_ref() }.collect();
+    }
+
     /// Takes a block back on its own thread.
     ///
     /// # Safety
@@ -88,3 +94,6 @@ impl Drop for Other {
         self.outbox.close();
     }
 }
+
+// SAFETY: an outbox is its thread's alone, and may change threads as a whole.
+unsafe impl Send for Other {}

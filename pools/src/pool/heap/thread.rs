@@ -195,7 +195,7 @@ unsafe impl Allocator for ThreadHeap {
         // SAFETY: this thread's own heap, which it leaves at its end.
         match unsafe { HOME.get().as_ref() } {
             Some(home) if ptr::eq(home, block.home()) => home.give(block, class),
-            // SAFETY: as above.
+            // SAFETY: the caller's promise.
             _ => unsafe { give_elsewhere(block, class) },
         }
     }
