@@ -54,8 +54,7 @@ impl Drop for End {
 /// std::thread::spawn(move || assert_eq!(&*symbols[&7], b"ACME    ")).join().unwrap();
 /// ```
 ///
-/// rkyv writes an archive through it with a writer of a few lines; `docs/architecture.md` says why
-/// nothing else is needed:
+/// rkyv writes an archive through it with a writer of a few lines:
 ///
 /// ```
 /// use allocator_api2::vec::Vec;
