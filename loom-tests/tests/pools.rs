@@ -68,11 +68,15 @@ fn what_two_put_is_taken_once() {
             let lane = Arc::clone(&lane);
             thread::spawn(move || assert!(put(&lane, text)))
         });
-        let mut texts = read(lane.take());
+        let mut texts = Vec::new();
+        while texts.len() < 2 {
+            texts.extend(read(lane.take()));
+            thread::yield_now();
+        }
         for other in others {
             other.join().unwrap();
         }
-        texts.extend(read(lane.take()));
+        assert!(lane.take().is_null());
         texts.sort_unstable();
         assert_eq!(texts, [1, 2]);
     });
@@ -208,6 +212,8 @@ fn objects_return_while_the_owner_takes() {
             let object = pool.take().unwrap();
             thread::spawn(move || object.write(value))
         });
+        // Nothing else makes loom let the others go first.
+        thread::yield_now();
         if let Ok(object) = pool.take() {
             object.write(3);
         }
@@ -286,6 +292,8 @@ fn blocks_return_while_the_owner_takes() {
             }
         });
         let here = Watched::take(&owner);
+        // Nothing else makes loom let the other go first.
+        thread::yield_now();
         owner.collect();
         let there = Watched::take(&owner);
         here.write(2);
