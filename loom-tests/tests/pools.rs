@@ -103,38 +103,46 @@ fn a_closed_lane_takes_nothing() {
     });
 }
 
+/// Memory of which loom watches who uses it, until all have left.
+struct Used {
+    closing: Closing,
+    cells: [UnsafeCell<u32>; 3],
+}
+
+// SAFETY: loom checks who accesses the cells.
+unsafe impl Sync for Used {}
+
+impl Used {
+    fn write(&self, index: usize) {
+        // SAFETY: loom checks that nobody else accesses it meanwhile.
+        self.cells[index].with_mut(|used| unsafe { *used += 1 });
+    }
+
+    /// Uses all of it, if the caller is the last.
+    fn free(&self, last: bool) -> bool {
+        if last {
+            (0..3).for_each(|index| self.write(index));
+        }
+        last
+    }
+}
+
 /// Two give up what they have used, the owner owes it: the last of the three finds that the others' use
 /// is over.
 #[test]
 fn the_last_to_leave_frees_what_all_have_used() {
     loom::model(|| {
-        let shared = Arc::new((Closing::default(), [(); 3].map(|()| UnsafeCell::new(0))));
-        let free = |cells: &[UnsafeCell<u32>; 3]| {
-            for cell in cells {
-                // SAFETY: loom checks that nobody else accesses it meanwhile.
-                cell.with_mut(|used| unsafe { *used += 10 });
-            }
-        };
-        let write = |cell: &UnsafeCell<u32>| {
-            // SAFETY: loom checks that nobody else accesses it meanwhile.
-            cell.with_mut(|used| unsafe { *used += 1 });
-        };
+        let shared =
+            Arc::new(Used { closing: Closing::default(), cells: [0; 3].map(UnsafeCell::new) });
         let others = [1, 2].map(|index| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                write(&shared.1[index]);
-                let last = shared.0.settle(1);
-                if last {
-                    free(&shared.1);
-                }
-                last
+                shared.write(index);
+                shared.free(shared.closing.settle(1))
             })
         });
-        write(&shared.1[0]);
-        let last = shared.0.owe(2);
-        if last {
-            free(&shared.1);
-        }
+        shared.write(0);
+        let last = shared.free(shared.closing.owe(2));
         let lasts = others.map(|other| other.join().unwrap());
         assert_eq!(lasts.iter().filter(|&&last| last).count() + usize::from(last), 1);
     });
