@@ -1,7 +1,8 @@
 //! Pools beside the allocators that a program would use instead.
 //!
-//! Rounds are rotated: each measures every contender once, beginning with another one each time. What is
-//! quoted is the median over all rounds, and of each pool the median of its ratio to the fastest of the
+//! Rounds are rotated: each measures every contender once, beginning with another one each time. A measure
+//! is the median over many short slices, so that a core which is taken away for a while does not count. What
+//! is quoted is the median over all rounds, and of each pool the median of its ratio to the fastest of the
 //! three allocators *in the same round*.
 //!
 //! | workload | what is timed |

@@ -93,7 +93,7 @@ fn run(allocator: impl Allocator + Copy, calls: &[Call]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_heap_keeps_blocks_apart(calls in calls(100_000)) {
