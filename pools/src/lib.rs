@@ -9,6 +9,7 @@
 //! | `cache` | with the feature `cache`: a sharded cache that computes what it does not have, once |
 //! | [`threads`] | pinned threads with a mailbox, and pools of workers |
 //! | [`marks`] | numbered steps at which a process may die |
+//! | [`pool`] | memory pools of one process: objects, size classes, arenas |
 //! | [`environment`] | liveness of a peer, the clock, and how long a wait may last before it looks around |
 //!
 //! Platform: Linux on little-endian 64-bit machines (x86-64, aarch64).
@@ -22,6 +23,7 @@ pub mod environment;
 pub mod marks;
 pub mod objects;
 pub mod placement;
+pub mod pool;
 pub mod region;
 pub mod sync;
 pub mod threads;

@@ -4,6 +4,7 @@ use super::Ordering;
 use std::cell::Cell;
 use std::sync::atomic as std_atomic;
 
+pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
 pub use std::hint::spin_loop;
 pub use std::thread::yield_now;
 
@@ -53,15 +54,11 @@ pub fn fence(ordering: Ordering, _site: &'static str) {
     std_atomic::fence(ordering);
 }
 
+/// The accesses that every atomic has, each counted.
 macro_rules! counted {
-    ($(#[$doc:meta] $name:ident: $value:ty;)*) => {$(
-        #[$doc]
-        #[derive(Debug, Default)]
-        #[repr(transparent)]
-        pub struct $name(std_atomic::$name);
-
+    ($name:ident, $value:ty, [$($parameter:ident)?]) => {
         #[allow(missing_docs)]
-        impl $name {
+        impl$(<$parameter>)? $name$(<$parameter>)? {
             pub const fn new(value: $value) -> Self {
                 Self(std_atomic::$name::new(value))
             }
@@ -77,10 +74,6 @@ macro_rules! counted {
                 note(|c| c.rmws += 1);
                 self.0.swap(value, order)
             }
-            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
-                note(|c| c.rmws += 1);
-                self.0.fetch_add(value, order)
-            }
             pub fn compare_exchange(
                 &self,
                 current: $value,
@@ -91,13 +84,49 @@ macro_rules! counted {
                 note(|c| c.rmws += 1);
                 self.0.compare_exchange(current, new, success, failure)
             }
+            pub fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                note(|c| c.rmws += 1);
+                self.0.compare_exchange_weak(current, new, success, failure)
+            }
+        }
+    };
+}
+
+macro_rules! counted_integers {
+    ($(#[$doc:meta] $name:ident: $value:ty;)*) => {$(
+        #[$doc]
+        #[derive(Debug, Default)]
+        #[repr(transparent)]
+        pub struct $name(std_atomic::$name);
+
+        counted!($name, $value, []);
+
+        #[allow(missing_docs)]
+        impl $name {
+            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                note(|c| c.rmws += 1);
+                self.0.fetch_add(value, order)
+            }
         }
     )*};
 }
 
-counted! {
+counted_integers! {
     /// A counted 32-bit atomic, laid out as std's.
     AtomicU32: u32;
     /// A counted 64-bit atomic, laid out as std's.
     AtomicU64: u64;
 }
+
+/// A counted atomic pointer, laid out as std's.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicPtr<T>(std_atomic::AtomicPtr<T>);
+
+counted!(AtomicPtr, *mut T, [T]);

@@ -15,14 +15,20 @@
 //! A [`Futex`] is a word on which threads of any process sleep until it changes: the kernel's in
 //! production, a stand-in under loom. What a protocol needs besides orderings, [`step`] names: in a
 //! model the same variable leaves that one step out.
+//!
+//! Memory that passes from thread to thread by way of such an access is an [`UnsafeCell`] here, so
+//! that a model notices when it was reached by another way.
 
+#[cfg(not(loom))]
+mod cell;
 mod futex;
 mod site;
 
 #[cfg(all(not(loom), not(strait_counting)))]
 mod imp {
+    pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
     pub use std::hint::spin_loop;
-    pub use std::sync::atomic::{AtomicU32, AtomicU64};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
     pub use std::thread::yield_now;
 
     /// A memory fence at a named site of the ordering ledger.

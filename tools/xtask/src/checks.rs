@@ -19,8 +19,10 @@ pub(crate) fn fmt(workspace: &Workspace) -> Result<Outcome> {
 pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
     const LINTED: &[(Build, &[&str])] = &[
         (Build::Plain, &["--workspace", "--all-targets", "--all-features"]),
+        (Build::Loom, &["--package", "strait-pools", "--lib"]),
         (Build::Loom, &["--package", "strait-ipc", "--lib"]),
         (Build::Loom, &["--package", "strait-loom-tests", "--all-targets"]),
+        (Build::Counting, &["--package", "strait-pools", "--lib", "--test", "pool_budgets"]),
         (Build::Counting, &["--package", "strait-ipc", "--lib", "--test", "budgets"]),
     ];
     for (build, targets) in LINTED {
@@ -36,7 +38,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
 }
 
 pub(crate) fn budgets(workspace: &Workspace) -> Result<Outcome> {
-    run_tests(workspace, Build::Counting, &["--package", "strait-ipc", "--test", "budgets"])
+    let packages = ["--package", "strait-pools", "--package", "strait-ipc"];
+    let tests = ["--test", "pool_budgets", "--test", "budgets"];
+    run_tests(workspace, Build::Counting, &[packages, tests].concat())
 }
 
 /// `cargo test ARGUMENTS`, its output passed on, with the number of tests run and ignored.
