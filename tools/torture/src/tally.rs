@@ -281,6 +281,15 @@ mod tests {
         assert_eq!(sum.kills(), Mark::ALL.len() as u64 + 1);
         // Four of takeover, two of succession, three of burial.
         assert_eq!(sum.get(Count::Repairers), 9);
+        assert_eq!(sum.get(Count::Sleepers), 3);
+    }
+
+    #[test]
+    fn a_waker_is_one_that_may_leave_a_sleeper_behind() {
+        let wakers: Vec<_> = Mark::ALL.iter().copied().filter(|&mark| wakes(mark)).collect();
+        let (before, during) = wakers.split_at(3);
+        assert_eq!(before, [Mark::ProducerPublished, Mark::ConsumerTold, Mark::EndpointClosed]);
+        assert_eq!(during, [Mark::WakeNoted, Mark::WakeDone]);
     }
 
     #[test]

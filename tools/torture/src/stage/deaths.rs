@@ -1,7 +1,7 @@
 //! How actors go: at marks and at random moments; and how long it takes until others get on.
 
 use super::{GUARD, Stage, Trouble};
-use crate::cast::{Actor, ended};
+use crate::cast::{Actor, Heard, ended};
 use crate::page::Request;
 use crate::{clock, locks};
 use std::time::Duration;
@@ -63,10 +63,31 @@ impl Stage<'_> {
     /// Waits until an armed actor has killed itself; kills it if it does not come to its mark.
     pub(super) fn dies_at(&mut self, mut actor: Actor, mark: Mark) -> Result<(), Trouble> {
         if self.board.wait(MARK_PATIENCE, ended(actor.number)).is_none() {
+            actor = self.stirring(actor)?;
             actor.kill()?;
         }
         self.bury(actor, Some(mark))?;
         self.only_the_channel()
+    }
+
+    /// Makes sure that an actor which does not come to its mark is none that sleeps for good beside
+    /// another that does: its death would hide that, because its heir wakes whoever sleeps.
+    fn stirring(&mut self, actor: Actor) -> Result<Actor, Trouble> {
+        let sides = (actor.part.side(), self.round.sleep);
+        let (Some(side), Sleep::Endless) = sides else { return Ok(actor) };
+        let Some(peer) = self.holder(side.other()).as_ref() else { return Ok(actor) };
+        let both = [actor.number, peer.number];
+        let news = |heard: &[Heard]| {
+            let told = both.map(|number| heard[number].records.len());
+            (told, both.map(|number| heard[number].ended))
+        };
+        let before = news(&self.board.look());
+        // Where it is told of, if it is stuck.
+        *self.holder(side) = Some(actor);
+        self.wait("one of two that may sleep to do something", &[], |heard| {
+            (news(heard) != before).then_some(())
+        })?;
+        self.holder(side).take().ok_or_else(|| anyhow::anyhow!("an actor is lost").into())
     }
 
     /// Arms a mark of a living actor, and waits until it has done so.
