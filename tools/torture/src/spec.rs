@@ -55,6 +55,8 @@ pub enum Waiting {
     BusySpin,
     /// Polls with a pause between two polls.
     Pauses,
+    /// Polls with pauses that grow, then gives the core away.
+    Backoff,
     /// Gives the core away between polls.
     Yield,
     /// Sleeps at once.
@@ -66,6 +68,7 @@ pub enum Waiting {
 const WAITS: &[(Waiting, &str)] = &[
     (Waiting::BusySpin, "busy-spin"),
     (Waiting::Pauses, "pauses"),
+    (Waiting::Backoff, "backoff"),
     (Waiting::Yield, "yield"),
     (Waiting::Park, "park"),
     (Waiting::Adaptive, "adaptive"),

@@ -108,6 +108,7 @@ fn choices<T>(spec: &Spec) -> Result<Spsc<T>, OpenError> {
     let (wait, pauses) = match spec.wait {
         Waiting::BusySpin => (Wait::BusySpin, 0),
         Waiting::Pauses => (Wait::BusySpin, 1),
+        Waiting::Backoff => (Wait::Backoff, 0),
         Waiting::Yield => (Wait::Yield, 0),
         Waiting::Park => (Wait::Park, 0),
         Waiting::Adaptive => (Wait::Adaptive, 0),

@@ -220,7 +220,7 @@ impl Round {
             return random.pick(&[Waiting::Park, Waiting::Adaptive]);
         }
         let kind = Waiting::Yield;
-        random.pick(&[kind, kind, kind, Waiting::Pauses, Waiting::BusySpin])
+        random.pick(&[kind, kind, kind, Waiting::Backoff, Waiting::Pauses, Waiting::BusySpin])
     }
 
     /// Whether the holders of a side sleep often, even while messages flow.
@@ -377,8 +377,8 @@ mod tests {
         // Seven settings and four kinds of messages, but for a churn without slices; somebody is awake
         // on purpose, or nobody, where there are slices.
         assert_eq!(seen.len(), 3 * (7 + 4) - 1 + 5);
-        // Five ways of waiting where sides may sleep, three where they never do.
-        assert_eq!(waits.len(), 8);
+        // Six ways of waiting where sides may sleep, four where they never do.
+        assert_eq!(waits.len(), 10);
     }
 
     #[test]
