@@ -122,8 +122,8 @@ fn round(options: &Options, round: &Round) -> Result<(Tally, usize)> {
     let Round { setting, kind, capacity, sleep, number, .. } = round;
     if !violations.is_empty() || result.is_err() {
         eprintln!(
-            "  in round {number}: {setting:?}, {} messages, capacity {capacity}, sleep: {sleep:?}\n  replay: cargo \
-             xtask torture --seed {} --round {number}",
+            "  in round {number}: {setting:?}, {} messages, capacity {capacity}, sleep: {sleep:?}\n  \
+             replay: cargo xtask torture --seed {} --round {number}",
             kind.name(),
             options.seed,
         );
