@@ -112,12 +112,14 @@ impl Board {
 pub(crate) struct Actor {
     pub(crate) number: usize,
     pub(crate) page: Page,
-    part: Part,
+    pub(crate) part: Part,
     child: Child,
     /// Its process id here; the child's, unless that is its host.
     pub(crate) pid: u32,
     reader: Option<JoinHandle<()>>,
     killed: Option<u64>,
+    /// It slept in the kernel when it was killed.
+    pub(crate) slept: bool,
 }
 
 /// How to start an actor.
@@ -161,7 +163,16 @@ impl Actor {
             move || board.listen(number, pipe)
         });
         let (part, pid) = (spec.part, child.id());
-        Ok(Self { number, page, part, child, pid, reader: Some(reader), killed: None })
+        Ok(Self {
+            number,
+            page,
+            part,
+            child,
+            pid,
+            reader: Some(reader),
+            killed: None,
+            slept: false,
+        })
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
@@ -169,8 +180,21 @@ impl Actor {
         kill_process(pid, signal).with_context(|| format!("signal to {}", self.pid))
     }
 
+    /// How the kernel has it: `R` if it runs or could, `S` if it sleeps, `T` if it was stopped.
+    pub(crate) fn run_state(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        rest.chars().next()
+    }
+
+    /// Whether it sleeps in the kernel until the other side wakes it.
+    pub(crate) fn asleep(&self) -> bool {
+        self.page.mark() == Some(Mark::SleepBegun) && self.run_state() == Some('S')
+    }
+
     /// Kills it; returns when that was.
     pub(crate) fn kill(&mut self) -> Result<u64> {
+        self.slept = self.asleep();
         let now = clock::now();
         self.killed = Some(now);
         self.signal(Signal::KILL)?;

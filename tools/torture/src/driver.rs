@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strait_torture::oracle::Violation;
-use strait_torture::plan::{self, Round, Setting, Step};
+use strait_torture::plan::{self, Round, Setting, Sleep, Step};
 use strait_torture::report::Report;
 use strait_torture::tally::{Count, Tally};
 
@@ -110,17 +110,20 @@ fn round(options: &Options, round: &Round) -> Result<(Tally, usize)> {
     let (mut tally, mut violations) = (Tally::default(), Vec::new());
     let result = perform(round, &place, &mut tally, &mut violations);
     tally.count(Count::Rounds);
+    if round.sleep == Sleep::Endless {
+        tally.count(Count::RoundsWithoutSlices);
+    }
     for violation in violations.iter().take(SHOWN) {
         eprintln!("VIOLATION {violation}");
     }
     if let Some(more) = violations.len().checked_sub(SHOWN).filter(|&more| more > 0) {
         eprintln!("  and {more} more");
     }
-    let Round { setting, kind, capacity, number, .. } = round;
+    let Round { setting, kind, capacity, sleep, number, .. } = round;
     if !violations.is_empty() || result.is_err() {
         eprintln!(
-            "  in round {number}: {setting:?}, {} messages, capacity {capacity}\n  replay: cargo \
-             xtask torture --seed {} --round {number}",
+            "  in round {number}: {setting:?}, {} messages, capacity {capacity}, sleep: {sleep:?}\n  \
+             replay: cargo xtask torture --seed {} --round {number}",
             kind.name(),
             options.seed,
         );

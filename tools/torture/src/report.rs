@@ -41,6 +41,9 @@ impl Report<'_> {
                 let percent = self.tally.percent_inside();
                 found.push(format!("{percent} % of the random kills were inside an operation"));
             }
+            if self.tally.get(Count::Asleep) == 0 {
+                found.push("nobody was killed while asleep in the kernel".to_owned());
+            }
         }
         found
     }
@@ -166,6 +169,7 @@ mod tests {
         Mark::ALL.iter().for_each(|&mark| tally.kill_at(mark));
         tally.add(Count::AtRandom, random);
         tally.add(Count::Inside, inside);
+        tally.count(Count::Asleep);
         tally
     }
 
@@ -186,15 +190,41 @@ mod tests {
         let mut bare = Tally::default();
         bare.add(Count::AtRandom, ENOUGH);
         bare.add(Count::Inside, ENOUGH);
-        assert!(report(&bare, 0).shortcomings()[0].contains("producer-claimed"));
+        let [uncovered, awake] = &report(&bare, 0).shortcomings()[..] else { panic!("two") };
+        assert!(uncovered.contains("producer-claimed") && awake.contains("asleep"));
     }
 
     #[test]
     fn the_last_line_says_it_all() {
-        let tally = full(9973, 9000);
-        assert_eq!(report(&tally, 0).verdict(), "kills 10000, marks covered 27/27, violations 0");
+        let tally = full(9968, 9000);
+        assert_eq!(report(&tally, 0).verdict(), "kills 10000, marks covered 32/32, violations 0");
         let json = report(&tally, 0).json();
-        assert_eq!((&json["kills"], &json["counts"]["at_random"]), (&10_000.into(), &9973.into()));
+        assert_eq!((&json["kills"], &json["counts"]["at_random"]), (&10_000.into(), &9968.into()));
+    }
+
+    #[test]
+    fn sleepers_and_wakers_are_told_of_to_people_and_to_programs() {
+        let mut tally = full(400, 200);
+        for (what, count) in [
+            (Count::RoundsWithoutSlices, 41),
+            (Count::Asleep, 41),
+            (Count::Wakers, 43),
+            (Count::LeavingAsleep, 44),
+        ] {
+            tally.add(what, count);
+        }
+        let report = report(&tally, 0);
+        let (text, json) = (report.text(), report.json());
+        for (key, count, line) in [
+            ("rounds_without_slices", 41, "41  of those, whose sides sleep without slices"),
+            ("sleepers", 3, "3  killed falling asleep or waking up, at marks"),
+            ("asleep", 42, "42  killed asleep in the kernel, at random"),
+            ("wakers", 43, "43  killed before or in waking, at marks"),
+            ("leaving_asleep", 44, "44  of those, while the other side slept"),
+        ] {
+            assert_eq!(json["counts"][key], count);
+            assert!(text.contains(line), "{line}");
+        }
     }
 
     #[test]

@@ -49,18 +49,30 @@ const KINDS: &[(Kind, &str)] =
     &[(Kind::Plain, "plain"), (Kind::Rich, "rich"), (Kind::Bytes, "bytes"), (Kind::Dense, "dense")];
 
 /// How an actor waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waiting {
     /// Polls without pause.
-    Spin,
-    /// Polls with pauses.
-    Pause,
+    BusySpin,
+    /// Polls with a pause between two polls.
+    Pauses,
+    /// Polls with pauses that grow, then gives the core away.
+    Backoff,
     /// Gives the core away between polls.
     Yield,
+    /// Sleeps at once.
+    Park,
+    /// Sleeps after polling, or at once while that does not pay.
+    Adaptive,
 }
 
-const WAITS: &[(Waiting, &str)] =
-    &[(Waiting::Spin, "spin"), (Waiting::Pause, "pause"), (Waiting::Yield, "yield")];
+const WAITS: &[(Waiting, &str)] = &[
+    (Waiting::BusySpin, "busy-spin"),
+    (Waiting::Pauses, "pauses"),
+    (Waiting::Backoff, "backoff"),
+    (Waiting::Yield, "yield"),
+    (Waiting::Park, "park"),
+    (Waiting::Adaptive, "adaptive"),
+];
 
 /// Everything an actor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +88,12 @@ pub struct Spec {
     pub kind: Kind,
     /// How many messages the ring holds.
     pub capacity: u64,
+    /// Whether the channel's sides may sleep, this one or the other.
+    pub parking: bool,
     /// How it waits.
     pub wait: Waiting,
-    /// How long it waits before it asks whether the peer lives, in microseconds.
+    /// How long it waits before it asks whether the peer lives, in microseconds; 0: it never asks, and
+    /// never wakes to do so.
     pub slice: u64,
     /// Seed of its own choices.
     pub seed: u64,
@@ -102,6 +117,7 @@ impl Spec {
             self.directory.clone(),
             name(KINDS, self.kind).to_owned(),
             self.capacity.to_string(),
+            self.parking.to_string(),
             name(WAITS, self.wait).to_owned(),
             self.slice.to_string(),
             self.seed.to_string(),
@@ -119,10 +135,10 @@ impl Spec {
     ///
     /// The word that is wrong or missing.
     pub fn parse(words: &[String]) -> Result<Self, String> {
-        let [part, number, directory, kind, capacity, wait, slice, seed, rest @ ..] = words else {
+        let [part, number, directory, kind, capacity, parking, rest @ ..] = words else {
             return Err(format!("{} words are too few for an actor", words.len()));
         };
-        let [batch, session, patient, arms @ ..] = rest else {
+        let [wait, slice, seed, batch, session, patient, arms @ ..] = rest else {
             return Err(format!("{} words are too few for an actor", words.len()));
         };
         Ok(Self {
@@ -131,6 +147,7 @@ impl Spec {
             directory: directory.clone(),
             kind: called(KINDS, kind)?,
             capacity: parsed(capacity)?,
+            parking: parsed(parking)?,
             wait: called(WAITS, wait)?,
             slice: parsed(slice)?,
             seed: parsed(seed)?,
@@ -197,7 +214,8 @@ mod tests {
             directory: String::new(),
             kind: Kind::Dense,
             capacity: 128,
-            wait: Waiting::Yield,
+            parking: true,
+            wait: Waiting::Adaptive,
             slice: 2000,
             seed: u64::MAX,
             batch: 8,
@@ -213,6 +231,6 @@ mod tests {
         assert_eq!(words.last().map(String::as_str), Some("consumer-told:3:delay=50"));
         words.push("consumer-told:3:explode".to_owned());
         assert!(Spec::parse(&words).is_err());
-        assert!(Spec::parse(&words[..9]).is_err());
+        assert!(Spec::parse(&words[..10]).is_err());
     }
 }

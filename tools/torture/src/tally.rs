@@ -9,6 +9,8 @@ use strait_pools::marks::Mark;
 pub enum Count {
     /// Rounds.
     Rounds,
+    /// Rounds whose sides sleep until they are woken.
+    RoundsWithoutSlices,
     /// Actors that killed themselves at a mark.
     AtMarks,
     /// Actors that the supervisor killed at a random moment.
@@ -19,6 +21,14 @@ pub enum Count {
     Repairers,
     /// Actors armed with a mark they did not come to; killed from outside, as random kills.
     Missed,
+    /// Kills at a mark of falling asleep or waking up.
+    Sleepers,
+    /// Killed from outside while they slept in the kernel.
+    Asleep,
+    /// Kills between storing what the other side may sleep for and having woken it.
+    Wakers,
+    /// Of those, while the other side slept.
+    LeavingAsleep,
     /// Stopped and continued.
     Paused,
     /// Stopped and killed while they stood still.
@@ -43,6 +53,10 @@ pub enum Count {
     OnMemory,
     /// Kills in churned channels.
     InChurn,
+    /// Kills on channels whose sides may sleep.
+    OnParking,
+    /// Of those, where sides sleep until they are woken.
+    WithoutSlices,
     /// Segments that were used.
     Segments,
     /// Times that an actor held a side.
@@ -65,11 +79,16 @@ impl Count {
     /// All of them in the order of reports, with what reports call them.
     pub const ALL: &[(Self, &'static str)] = &[
         (Self::Rounds, "rounds"),
+        (Self::RoundsWithoutSlices, "of those, whose sides sleep without slices"),
         (Self::AtMarks, "killed at marks"),
         (Self::AtRandom, "killed at random"),
         (Self::Inside, "of those, inside an operation"),
         (Self::Repairers, "killed repairers"),
         (Self::Missed, "marks not reached (killed at random instead)"),
+        (Self::Sleepers, "killed falling asleep or waking up, at marks"),
+        (Self::Asleep, "killed asleep in the kernel, at random"),
+        (Self::Wakers, "killed before or in waking, at marks"),
+        (Self::LeavingAsleep, "of those, while the other side slept"),
         (Self::Paused, "paused and continued"),
         (Self::PausedThenKilled, "paused, then killed"),
         (Self::Intrusions, "attempts on a paused holder's side, refused"),
@@ -82,6 +101,8 @@ impl Count {
         (Self::Foreigners, "attempts on another user's channel, refused"),
         (Self::OnMemory, "killed on memory segments"),
         (Self::InChurn, "killed in churned channels"),
+        (Self::OnParking, "killed on channels whose sides may sleep"),
+        (Self::WithoutSlices, "of those, where sides sleep without slices"),
         (Self::Segments, "segments used"),
         (Self::Sessions, "sides held"),
         (Self::Sent, "messages published"),
@@ -152,6 +173,9 @@ impl Tally {
         *self.marks.entry(mark.name()).or_default() += 1;
         if repairs(mark) {
             self.count(Count::Repairers);
+        }
+        if mark.name().starts_with("sleep-") {
+            self.count(Count::Sleepers);
         }
     }
 
@@ -229,6 +253,14 @@ pub fn repairs(mark: Mark) -> bool {
     ["takeover-", "succession-", "burial-"].iter().any(|kind| mark.name().starts_with(kind))
 }
 
+/// Whether whoever passes this mark, where sides may sleep, has stored what the other may sleep for and
+/// is about to wake it, or has just done so.
+#[must_use]
+pub fn wakes(mark: Mark) -> bool {
+    let before = [Mark::ProducerPublished, Mark::ConsumerTold, Mark::EndpointClosed];
+    before.contains(&mark) || mark.name().starts_with("wake-")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +281,15 @@ mod tests {
         assert_eq!(sum.kills(), Mark::ALL.len() as u64 + 1);
         // Four of takeover, two of succession, three of burial.
         assert_eq!(sum.get(Count::Repairers), 9);
+        assert_eq!(sum.get(Count::Sleepers), 3);
+    }
+
+    #[test]
+    fn a_waker_is_one_that_may_leave_a_sleeper_behind() {
+        let wakers: Vec<_> = Mark::ALL.iter().copied().filter(|&mark| wakes(mark)).collect();
+        let (before, during) = wakers.split_at(3);
+        assert_eq!(before, [Mark::ProducerPublished, Mark::ConsumerTold, Mark::EndpointClosed]);
+        assert_eq!(during, [Mark::WakeNoted, Mark::WakeDone]);
     }
 
     #[test]

@@ -105,13 +105,22 @@ fn choices<T>(spec: &Spec) -> Result<Spsc<T>, OpenError> {
         "" => Spsc::given(inherited()?),
         directory => Spsc::named(Directory::from(directory), DOMAIN, CHANNEL),
     };
-    let wait = match spec.wait {
-        Waiting::Spin => Wait::Spin,
-        Waiting::Pause => Wait::Pause,
-        Waiting::Yield => Wait::Yield,
+    let (wait, pauses) = match spec.wait {
+        Waiting::BusySpin => (Wait::BusySpin, 0),
+        Waiting::Pauses => (Wait::BusySpin, 1),
+        Waiting::Backoff => (Wait::Backoff, 0),
+        Waiting::Yield => (Wait::Yield, 0),
+        Waiting::Park => (Wait::Park, 0),
+        Waiting::Adaptive => (Wait::Adaptive, 0),
     };
-    let slice = Duration::from_micros(spec.slice);
-    Ok(channel.capacity(spec.capacity).wait(wait).slice(slice))
+    let slice = match spec.slice {
+        0 => Duration::MAX,
+        microseconds => Duration::from_micros(microseconds),
+    };
+    let channel = channel.capacity(spec.capacity).wait(wait).pauses(pauses).slice(slice);
+    // Who asks to sleep asks for a channel on which that can be done.
+    let sleeps = matches!(wait, Wait::Park | Wait::Adaptive);
+    Ok(if spec.parking && !sleeps { channel.parking() } else { channel })
 }
 
 /// The channel of a message type.

@@ -36,6 +36,7 @@ use strait_torture::random::Random;
 use strait_torture::spec::{Part, Spec};
 
 pub(crate) use others::{host, idle};
+use sides::How;
 
 /// The descriptor at which an actor inherits its page.
 pub(crate) const PAGE: i32 = 3;
@@ -54,8 +55,16 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         fail_points::arm(arm);
     }
     let random = Random::new(spec.seed);
-    let mut actor =
-        Actor { spec, page, random, requests: 0, sequence: 0, batch_arm: None, told: None };
+    let mut actor = Actor {
+        spec,
+        page,
+        random,
+        requests: 0,
+        sequence: 0,
+        batch_arm: None,
+        slow: 0,
+        told: None,
+    };
     actor.tell(Event::Born { pid: std::process::id() });
     match actor.spec.part {
         Part::Holder(Side::Sender) => sender::live(&mut actor),
@@ -77,6 +86,8 @@ pub(crate) struct Actor {
     sequence: u64,
     /// A pass of `producer-in-batch` to die at, as soon as a batch is long enough to be cut there.
     batch_arm: Option<u32>,
+    /// So many operations are still to be done slowly.
+    slow: u64,
     /// The last holder of the other side that was told to be gone.
     told: Option<(bool, u32, u64)>,
 }
@@ -145,6 +156,12 @@ impl Actor {
         Ok(())
     }
 
+    /// The call for those that are not to wait for ever. Without slices they do: otherwise the limit
+    /// would make up for a wake-up that was lost.
+    fn limited(&self) -> How {
+        if self.spec.slice == 0 { How::Waiting } else { How::Limited }
+    }
+
     /// The position at which a session that begins at this one ends.
     fn end_of_session(&mut self, position: u64) -> u64 {
         match self.spec.session {
@@ -204,8 +221,16 @@ impl Actor {
         std::thread::sleep(Duration::from_micros(self.random.below(4000)));
     }
 
-    /// A short while, so that the journals stay readable.
+    /// A short while, so that the journals stay readable. Where sides may sleep, a longer one for some
+    /// operations in a row every now and then: the other side runs out of messages, or of room.
     fn dawdle(&mut self) {
+        if self.spec.parking && self.random.once_in(40) {
+            self.slow = self.random.between(4, 40);
+        }
+        if self.slow > 0 {
+            self.slow -= 1;
+            std::thread::sleep(Duration::from_micros(self.random.between(100, 600)));
+        }
         let microseconds = self.random.below(30);
         let until = clock::now() + 1000 * microseconds;
         while clock::now() < until {

@@ -33,7 +33,7 @@ fn session(actor: &mut Actor, receiver: &mut dyn ReceiveSide) -> Result<()> {
         let how = match actor.random.below(4) {
             0 => How::AtOnce,
             1 | 2 if actor.spec.patient => How::Waiting,
-            _ => How::Limited,
+            _ => actor.limited(),
         };
         let position = receiver.position();
         let result = receiver.receive(how, &mut |took| {

@@ -48,7 +48,7 @@ fn send_one(actor: &mut Actor, sender: &mut dyn SendSide) -> Result<()> {
         0 => How::AtOnce,
         1 if actor.spec.patient => How::Waiting,
         2 if actor.spec.patient => How::Loan,
-        _ => How::Limited,
+        _ => actor.limited(),
     };
     let id = body::id(actor.spec.number, actor.sequence);
     let position = sender.position();

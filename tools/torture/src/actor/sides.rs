@@ -209,9 +209,10 @@ pub(super) fn receiver(
 pub(super) fn segment(spec: &Spec) -> Result<Segment, OpenError> {
     // It is made for nobody in particular; who has the descriptor opens it.
     macro_rules! make {
-        ($channel:expr) => {
-            $channel.capacity(spec.capacity).segment()
-        };
+        ($channel:expr) => {{
+            let channel = $channel.capacity(spec.capacity);
+            if spec.parking { channel.parking().segment() } else { channel.segment() }
+        }};
     }
     match spec.kind {
         Kind::Plain => make!(Plain::shape(Spsc::unnamed(CHANNEL))),

@@ -1,14 +1,15 @@
 //! How actors go: at marks and at random moments; and how long it takes until others get on.
 
 use super::{GUARD, Stage, Trouble};
-use crate::cast::{Actor, ended};
+use crate::cast::{Actor, Heard, ended};
 use crate::page::Request;
 use crate::{clock, locks};
 use std::time::Duration;
 use strait_pools::marks::Mark;
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{End, Rule, Violation};
-use strait_torture::tally::{Count, Span};
+use strait_torture::plan::Sleep;
+use strait_torture::tally::{self, Count, Span};
 
 /// How long an armed actor has to come to its mark.
 const MARK_PATIENCE: Duration = Duration::from_secs(1);
@@ -25,6 +26,9 @@ pub(super) struct Death {
 impl Stage<'_> {
     /// Waits for an actor's end and keeps its life. Counts its death, if it was one.
     pub(super) fn bury(&mut self, actor: Actor, armed: Option<Mark>) -> Result<(), Trouble> {
+        let slept = actor.slept;
+        let peer = actor.part.side().and_then(|side| self.holder(side.other()).as_ref());
+        let leaves_asleep = armed.is_some_and(tally::wakes) && peer.is_some_and(Actor::asleep);
         let (life, at) = actor.collect(&self.board, armed)?;
         match (life.end, armed) {
             (End::Killed { sent: Some(_), .. }, _) => {
@@ -32,11 +36,20 @@ impl Stage<'_> {
                 if at.is_some() {
                     self.tally.count(Count::Inside);
                 }
+                if slept && at == Some(Mark::SleepBegun) {
+                    self.tally.count(Count::Asleep);
+                }
                 if armed.is_some() {
                     self.tally.count(Count::Missed);
                 }
             }
-            (End::Killed { sent: None, .. }, Some(mark)) => self.tally.kill_at(mark),
+            (End::Killed { sent: None, .. }, Some(mark)) => {
+                self.tally.kill_at(mark);
+                if self.round.sleep != Sleep::Never && tally::wakes(mark) {
+                    self.tally.count(Count::Wakers);
+                    self.tally.add(Count::LeavingAsleep, leaves_asleep.into());
+                }
+            }
             (End::Exited(0), Some(_)) => self.tally.count(Count::Missed),
             _ => {}
         }
@@ -50,10 +63,31 @@ impl Stage<'_> {
     /// Waits until an armed actor has killed itself; kills it if it does not come to its mark.
     pub(super) fn dies_at(&mut self, mut actor: Actor, mark: Mark) -> Result<(), Trouble> {
         if self.board.wait(MARK_PATIENCE, ended(actor.number)).is_none() {
+            actor = self.stirring(actor)?;
             actor.kill()?;
         }
         self.bury(actor, Some(mark))?;
         self.only_the_channel()
+    }
+
+    /// Makes sure that an actor which does not come to its mark is none that sleeps for good beside
+    /// another that does: its death would hide that, because its heir wakes whoever sleeps.
+    fn stirring(&mut self, actor: Actor) -> Result<Actor, Trouble> {
+        let sides = (actor.part.side(), self.round.sleep);
+        let (Some(side), Sleep::Endless) = sides else { return Ok(actor) };
+        let Some(peer) = self.holder(side.other()).as_ref() else { return Ok(actor) };
+        let both = [actor.number, peer.number];
+        let news = |heard: &[Heard]| {
+            let told = both.map(|number| heard[number].records.len());
+            (told, both.map(|number| heard[number].ended))
+        };
+        let before = news(&self.board.look());
+        // Where it is told of, if it is stuck.
+        *self.holder(side) = Some(actor);
+        self.wait("one of two that may sleep to do something", &[], |heard| {
+            (news(heard) != before).then_some(())
+        })?;
+        self.holder(side).take().ok_or_else(|| anyhow::anyhow!("an actor is lost").into())
     }
 
     /// Arms a mark of a living actor, and waits until it has done so.
@@ -153,6 +187,8 @@ impl Stage<'_> {
         let successful = heir.and_then(|_| first(successor, &got_on));
         drop(heard);
         let since = |from: Option<u64>, to: Option<u64>| to?.checked_sub(from?);
+        // Without slices the heir tells the survivor, whenever it comes.
+        let noticed = noticed.filter(|_| self.round.sleep != Sleep::Endless);
         if let Some(time) = since(death.free, noticed) {
             self.tally.took(Span::Noticed, time);
         }

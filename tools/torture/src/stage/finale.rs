@@ -7,7 +7,7 @@ use crate::{clock, locks};
 use std::collections::HashSet;
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{Case, End, Life, Rule, Violation, judge};
-use strait_torture::plan::Setting;
+use strait_torture::plan::{Setting, Sleep};
 use strait_torture::spec::Kind;
 use strait_torture::tally::{Count, Tally};
 
@@ -80,6 +80,12 @@ impl Stage<'_> {
         };
         if let Some(setting) = setting {
             self.tally.add(setting, kills);
+        }
+        if self.round.sleep != Sleep::Never {
+            self.tally.add(Count::OnParking, kills);
+        }
+        if self.round.sleep == Sleep::Endless {
+            self.tally.add(Count::WithoutSlices, kills);
         }
         self.count_journals();
         (self.tally, self.violations)

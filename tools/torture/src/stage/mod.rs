@@ -27,9 +27,9 @@ use strait_pools::marks::Mark;
 use strait_pools::marks::fail_points::{Action, FailPoint};
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{Life, Rule, Violation};
-use strait_torture::plan::{self, Round, Setting};
+use strait_torture::plan::{Round, Setting, Sleep};
 use strait_torture::random::Random;
-use strait_torture::spec::{Kind, Part, Spec};
+use strait_torture::spec::{Kind, Part, Spec, Waiting};
 use strait_torture::tally::{Count, Tally};
 
 /// Who should get on and does not within this time is stuck.
@@ -171,10 +171,38 @@ impl<'a> Stage<'a> {
     fn spec(&mut self, part: Part, mut arms: Vec<FailPoint>) -> Spec {
         let number = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         self.parts.push(part);
-        let Round { setting, kind, capacity, .. } = *self.round;
-        let random = &mut self.random;
+        let round = self.round;
+        let Round { setting, kind, capacity, sleep, .. } = *round;
         let churning = setting == Setting::Churn && part.side().is_some();
-        let dawdling: &[Mark] = match part.side() {
+        self.dawdle(part, churning, &mut arms);
+        let random = &mut self.random;
+        let directory = match self.memory {
+            Some(_) => String::new(),
+            None if part == Part::Maker => String::new(),
+            None => self.place.path().display().to_string(),
+        };
+        Spec {
+            part,
+            number,
+            directory,
+            kind,
+            capacity,
+            parking: sleep != Sleep::Never,
+            wait: part.side().map_or(Waiting::Yield, |side| round.waiting(side, random)),
+            slice: if sleep == Sleep::Endless { 0 } else { random.between(200, 3000) },
+            seed: random.any(),
+            batch: capacity.clamp(2, 8),
+            session: 0,
+            // Byte channels notice a death only where they wait without a limit.
+            patient: !churning && (kind == Kind::Bytes || random.once_in(2)),
+            arms,
+        }
+    }
+
+    /// Has an actor dawdle at some of the marks that it may pass, and is not armed with.
+    fn dawdle(&mut self, part: Part, churning: bool, arms: &mut Vec<FailPoint>) {
+        let random = &mut self.random;
+        let exchanging: &[Mark] = match part.side() {
             Some(Side::Sender) => &[
                 Mark::ProducerClaimed,
                 Mark::ProducerWritten,
@@ -185,6 +213,11 @@ impl<'a> Stage<'a> {
                 &[Mark::ConsumerInHand, Mark::ConsumerMoved, Mark::ConsumerTold]
             }
             None => &[],
+        };
+        let sleeping: &[Mark] = if self.round.sleep == Sleep::Never {
+            &[]
+        } else {
+            &[Mark::SleepNoted, Mark::SleepBegun, Mark::WakeNoted]
         };
         let opening: &[Mark] = if churning {
             &[
@@ -201,7 +234,7 @@ impl<'a> Stage<'a> {
         } else {
             &[]
         };
-        for &mark in dawdling.iter().chain(opening) {
+        for &mark in exchanging.iter().chain(sleeping).chain(opening) {
             if !arms.iter().any(|arm| arm.mark == mark) && !random.once_in(4) {
                 arms.push(dawdling_at(mark, random.between(50, 250)));
             }
@@ -211,26 +244,6 @@ impl<'a> Stage<'a> {
             if !arms.iter().any(|arm| arm.mark == mark) && random.once_in(4) {
                 arms.push(dawdling_at(mark, random.between(1000, 8000)));
             }
-        }
-        let directory = match self.memory {
-            Some(_) => String::new(),
-            None if part == Part::Maker => String::new(),
-            None => self.place.path().display().to_string(),
-        };
-        Spec {
-            part,
-            number,
-            directory,
-            kind,
-            capacity,
-            wait: plan::waiting(random),
-            slice: random.between(200, 3000),
-            seed: random.any(),
-            batch: capacity.clamp(2, 8),
-            session: 0,
-            // Byte channels notice a death only where they wait without a limit.
-            patient: !churning && (kind == Kind::Bytes || random.once_in(2)),
-            arms,
         }
     }
 

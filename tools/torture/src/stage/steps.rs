@@ -26,7 +26,7 @@ impl Stage<'_> {
         }
         self.settle()?;
         match step {
-            Step::Flowing { mark, pass } => self.flowing(mark, pass),
+            Step::Flowing { side, mark, pass } => self.flowing(side, mark, pass),
             Step::Succeeding { side, mark, times } => self.succeeding(side, mark, times),
             Step::Erasing => self.erasing(),
             Step::Noticing { side, mark } => self.noticing(side, mark),
@@ -46,9 +46,7 @@ impl Stage<'_> {
         }
     }
 
-    fn flowing(&mut self, mark: Mark, pass: u32) -> Result<(), Trouble> {
-        let receives = mark.name().starts_with("consumer-");
-        let side = if receives { Side::Receiver } else { Side::Sender };
+    fn flowing(&mut self, side: Side, mark: Mark, pass: u32) -> Result<(), Trouble> {
         let Some(victim) = self.holder(side).take() else { return Ok(()) };
         victim.page.ask(Request::Arm(mark, pass));
         self.dies_at(victim, mark)
@@ -77,7 +75,7 @@ impl Stage<'_> {
     }
 
     fn erasing(&mut self) -> Result<(), Trouble> {
-        self.flowing(Mark::ProducerInBatch, 1)?;
+        self.flowing(Side::Sender, Mark::ProducerInBatch, 1)?;
         let successor = self.start(Part::Holder(Side::Sender), fatal(Mark::TakeoverErased))?;
         self.dies_at(successor, Mark::TakeoverErased)
     }
@@ -154,9 +152,7 @@ impl Stage<'_> {
         let Some(victim) = self.holder(side).take() else { return Ok(()) };
         victim.signal(Signal::STOP)?;
         self.wait("a process to stand still", &[], |_| {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", victim.pid)).ok()?;
-            let (_, rest) = stat.rsplit_once(") ")?;
-            rest.starts_with('T').then_some(())
+            (victim.run_state() == Some('T')).then_some(())
         })?;
         let intruder = self.start(Part::Intruder(side), Vec::new())?;
         std::thread::sleep(Duration::from_millis(milliseconds));

@@ -2,10 +2,18 @@
 //!
 //! Round `r` follows from the seed and `r` alone, so that it can be repeated by itself. Which mark is
 //! killed at goes round in a circle over all rounds: no mark waits for chance.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | this one | rounds, their steps, and the random ones |
+//! | `marks` | which step has somebody die at a mark, and in which rounds |
+
+mod marks;
 
 use crate::journal::Side;
 use crate::random::Random;
 use crate::spec::{Kind, Waiting};
+use marks::{at_mark, fits};
 use strait_pools::marks::Mark;
 
 /// What surrounds the kills of a round.
@@ -43,6 +51,29 @@ const SETTINGS: [Setting; 12] = [
     Setting::Memory,
 ];
 
+/// Whether the sides of a round's channel may sleep: settled when the channel is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sleep {
+    /// They never do.
+    Never,
+    /// For a slice at a time, at whose end they look around.
+    Sliced,
+    /// Until they are woken. Nothing makes up for a wake-up that is lost, and nobody notices a death by
+    /// itself.
+    Endless,
+}
+
+/// Who sleeps, round after round: as many rounds as share no divisor with those of [`SETTINGS`].
+const SLEEPS: [Sleep; 7] = [
+    Sleep::Sliced,
+    Sleep::Endless,
+    Sleep::Never,
+    Sleep::Endless,
+    Sleep::Sliced,
+    Sleep::Never,
+    Sleep::Endless,
+];
+
 /// Who takes a killed holder's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heir {
@@ -59,6 +90,8 @@ pub enum Heir {
 pub enum Step {
     /// The holder kills itself at this pass of a mark while messages flow.
     Flowing {
+        /// Whose side.
+        side: Side,
         /// Where.
         mark: Mark,
         /// At which pass from now on.
@@ -164,42 +197,97 @@ pub struct Round {
     pub kind: Kind,
     /// How many messages the ring holds.
     pub capacity: u64,
+    /// Whether its sides may sleep.
+    pub sleep: Sleep,
+    /// The side whose holders never do, though they may.
+    pub awake: Option<Side>,
     /// What is done.
     pub steps: Vec<Step>,
 }
+
+impl Round {
+    /// Whether the holders of a side sleep when they have nothing to do.
+    #[must_use]
+    pub fn sleeps(&self, side: Side) -> bool {
+        self.sleep != Sleep::Never && self.awake != Some(side)
+    }
+
+    /// How the next holder of a side waits. Those that do not sleep are mostly kind to the other
+    /// processes of a small machine.
+    #[must_use]
+    pub fn waiting(&self, side: Side, random: &mut Random) -> Waiting {
+        if self.sleeps(side) {
+            return random.pick(&[Waiting::Park, Waiting::Adaptive]);
+        }
+        let kind = Waiting::Yield;
+        random.pick(&[kind, kind, kind, Waiting::Backoff, Waiting::Pauses, Waiting::BusySpin])
+    }
+
+    /// Whether the holders of a side sleep often, even while messages flow.
+    fn naps(&self, side: Side) -> bool {
+        // A large ring is rarely full, and nobody waits for bytes in a churn.
+        let waits = self.kind != Kind::Bytes || self.setting != Setting::Churn;
+        self.sleeps(side) && waits && (side == Side::Receiver || self.capacity <= OFTEN_FULL)
+    }
+}
+
+/// Messages of a ring that is full every now and then, at most.
+const OFTEN_FULL: u64 = 16;
 
 /// Steps of a round.
 const STEPS: u64 = 16;
 
 /// Steps of a round whose marks come from the circle of all marks: more than half of them, and no
 /// divisor of the number of marks, so that each round begins elsewhere.
-const FROM_THE_CIRCLE: [u64; 10] = [0, 2, 3, 5, 7, 8, 10, 11, 13, 15];
+const FROM_THE_CIRCLE: [u64; 11] = [0, 2, 3, 5, 7, 8, 9, 11, 12, 14, 15];
 
 /// What round `number` of `seed` does.
 #[must_use]
 pub fn round(seed: u64, number: u64) -> Round {
     let mut random = Random::derived(seed, number);
     let setting = cycled(&SETTINGS, number);
+    let sleep = match cycled(&SLEEPS, number) {
+        // A crowd comes and goes as it likes: who waits there may wait for nobody.
+        Sleep::Endless if setting == Setting::Churn => Sleep::Sliced,
+        sleep => sleep,
+    };
     let kind = random.pick(&[Kind::Plain, Kind::Plain, Kind::Rich, Kind::Bytes, Kind::Dense]);
-    let capacity = random.pick(&[1, 2, 4, 16, 128]);
-    let mut steps = Vec::new();
+    let capacity = match sleep {
+        // The fewer messages fit in, the sooner nobody is left to make up for a lost wake-up.
+        Sleep::Endless => random.pick(&[1, 1, 2, 4]),
+        Sleep::Never | Sleep::Sliced => random.pick(&[1, 2, 4, 16, 128]),
+    };
+    let awake = random.pick(&[None, None, Some(Side::Sender), Some(Side::Receiver)]);
+    let awake = awake.filter(|_| sleep == Sleep::Sliced);
+    let mut round = Round {
+        number,
+        seed: random.any(),
+        setting,
+        kind,
+        capacity,
+        sleep,
+        awake,
+        steps: Vec::new(),
+    };
     let circle = circle(seed);
     for index in 0..STEPS {
         let place = FROM_THE_CIRCLE.iter().zip(number * FROM_THE_CIRCLE.len() as u64..);
         let place = place.into_iter().find(|&(&from_the_circle, _)| from_the_circle == index);
-        let fitting = |&mark: &Mark| fits(mark, setting, kind, capacity);
         let mark = place.and_then(|(_, place)| {
-            (0..circle.len() as u64).map(|ahead| cycled(&circle, place + ahead)).find(fitting)
+            (0..circle.len() as u64)
+                .map(|ahead| cycled(&circle, place + ahead))
+                .find(|&mark| fits(mark, &round))
         });
-        steps.push(match mark {
-            Some(mark) => at_mark(mark, setting, &mut random),
+        let step = match mark {
+            Some(mark) => at_mark(mark, &round, &mut random),
             None => at_random(setting, &mut random),
-        });
+        };
+        round.steps.push(step);
     }
     if setting == Setting::Users {
-        steps.insert(1, Step::Intrusion);
+        round.steps.insert(1, Step::Intrusion);
     }
-    Round { number, seed: random.any(), setting, kind, capacity, steps }
+    round
 }
 
 /// Every mark, in an order that follows from the seed.
@@ -215,89 +303,6 @@ fn cycled<T: Copy>(list: &[T], index: u64) -> T {
     #[allow(clippy::cast_possible_truncation)]
     let index = (index % list.len() as u64) as usize;
     list[index]
-}
-
-/// Whether a victim can get to the mark in such a round.
-fn fits(mark: Mark, setting: Setting, kind: Kind, capacity: u64) -> bool {
-    let named = setting != Setting::Memory;
-    match mark {
-        Mark::ProducerInBatch => kind != Kind::Bytes,
-        // It takes a batch of two at least.
-        Mark::TakeoverErased => kind != Kind::Bytes && capacity > 1 && setting != Setting::Churn,
-        // Byte channels notice a death only in a wait without a limit, which nobody has in a churn.
-        Mark::BurialBegun | Mark::BurialDated | Mark::BurialDone => {
-            kind != Kind::Bytes || setting != Setting::Churn
-        }
-        Mark::SegmentComplete
-        | Mark::SegmentNamed
-        | Mark::SegmentOpened
-        | Mark::RemovalLocked
-        | Mark::RemovalRetired
-        | Mark::RemovalUnlinked => named,
-        _ => true,
-    }
-}
-
-/// Who passes the mark; by chance if both do.
-fn side_of(mark: Mark, random: &mut Random) -> Side {
-    match mark {
-        Mark::ProducerClaimed
-        | Mark::ProducerWritten
-        | Mark::ProducerPublished
-        | Mark::ProducerInBatch
-        | Mark::TakeoverFound
-        | Mark::TakeoverErased
-        | Mark::TakeoverBegan
-        | Mark::TakeoverDone => Side::Sender,
-        Mark::ConsumerInHand
-        | Mark::ConsumerMoved
-        | Mark::ConsumerTold
-        | Mark::SuccessionNoted
-        | Mark::SuccessionDone => Side::Receiver,
-        _ => random.pick(&[Side::Sender, Side::Receiver]),
-    }
-}
-
-/// A step whose victim dies at the mark.
-fn at_mark(mark: Mark, setting: Setting, random: &mut Random) -> Step {
-    let side = side_of(mark, random);
-    let (pass, times) = (random.between(1, 6), random.between(1, 3));
-    let small = |number: u64| u32::try_from(number).unwrap_or(1);
-    if setting == Setting::Churn {
-        let pass = small(random.between(1, 2));
-        return Step::Churned { side, mark: Some((mark, pass)), moment: 0 };
-    }
-    match mark {
-        Mark::ProducerClaimed
-        | Mark::ProducerWritten
-        | Mark::ProducerPublished
-        | Mark::ProducerInBatch
-        | Mark::ConsumerInHand
-        | Mark::ConsumerMoved
-        | Mark::ConsumerTold => Step::Flowing { mark, pass: small(pass) },
-        Mark::TakeoverErased => Step::Erasing,
-        Mark::TakeoverFound
-        | Mark::TakeoverBegan
-        | Mark::TakeoverDone
-        | Mark::SuccessionNoted
-        | Mark::SuccessionDone
-        | Mark::EndpointLocked
-        | Mark::EndpointSigning
-        | Mark::EndpointSigned
-        | Mark::SegmentOpened => Step::Succeeding { side, mark, times: small(times) },
-        Mark::BurialBegun | Mark::BurialDated | Mark::BurialDone => {
-            if random.once_in(2) {
-                Step::Noticing { side, mark }
-            } else {
-                Step::NoticingLate { side, mark }
-            }
-        }
-        Mark::EndpointClosing | Mark::EndpointClosed => Step::Closing { side, mark },
-        Mark::RemovalLocked | Mark::RemovalRetired | Mark::RemovalUnlinked => {
-            Step::Removing { mark }
-        }
-        Mark::SegmentComplete | Mark::SegmentNamed => Step::Creating { side, mark },
-    }
 }
 
 /// A step whose victim dies at some moment.
@@ -325,12 +330,6 @@ fn at_random(setting: Setting, random: &mut Random) -> Step {
     }
 }
 
-/// How an actor waits: mostly kind to the other processes of a small machine.
-#[must_use]
-pub fn waiting(random: &mut Random) -> Waiting {
-    random.pick(&[Waiting::Yield, Waiting::Yield, Waiting::Yield, Waiting::Pause, Waiting::Spin])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +354,59 @@ mod tests {
             let marks: HashSet<Mark> = steps.filter_map(target).collect();
             let missing: Vec<_> = Mark::ALL.iter().filter(|mark| !marks.contains(mark)).collect();
             assert!(missing.is_empty(), "seed {seed}: {missing:?}");
+        }
+    }
+
+    #[test]
+    fn sides_sleep_with_and_without_slices_in_all_settings_and_with_all_messages() {
+        let mut seen = HashSet::new();
+        let (mut waits, mut random) = (HashSet::new(), Random::new(7));
+        for number in 0..240 {
+            let round = round(7, number);
+            let Round { setting, kind, sleep, awake, .. } = round;
+            seen.insert((format!("{setting:?}"), sleep));
+            seen.insert((format!("{kind:?}"), sleep));
+            seen.insert((format!("awake: {awake:?}"), sleep));
+            for side in [Side::Sender, Side::Receiver] {
+                let waiting = round.waiting(side, &mut random);
+                let sleeps = matches!(waiting, Waiting::Park | Waiting::Adaptive);
+                assert_eq!(sleeps, round.sleeps(side), "{round:?}");
+                waits.insert((waiting, sleep != Sleep::Never));
+            }
+        }
+        // Seven settings and four kinds of messages, but for a churn without slices; somebody is awake
+        // on purpose, or nobody, where there are slices.
+        assert_eq!(seen.len(), 3 * (7 + 4) - 1 + 5);
+        // Six ways of waiting where sides may sleep, four where they never do.
+        assert_eq!(waits.len(), 10);
+    }
+
+    #[test]
+    fn whoever_dies_at_a_mark_of_sleep_may_sleep_or_has_a_peer_that_may() {
+        for round in (0..240).map(|number| round(1, number)) {
+            for step in &round.steps {
+                let (Step::Flowing { side, mark, .. }
+                | Step::Churned { side, mark: Some((mark, _)), .. }) = *step
+                else {
+                    continue;
+                };
+                if mark.name().starts_with("sleep-") {
+                    assert!(round.sleeps(side), "{step:?} in {round:?}");
+                }
+                if mark.name().starts_with("wake-") {
+                    assert!(round.sleeps(side.other()), "{step:?} in {round:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_slices_nobody_is_to_notice_a_death_that_no_heir_tells_of() {
+        let rounds = (0..240).map(|number| round(1, number));
+        for round in rounds.filter(|round| round.sleep == Sleep::Endless) {
+            assert_ne!(round.setting, Setting::Churn);
+            let alone = |step: &Step| matches!(step, Step::Noticing { .. });
+            assert!(!round.steps.iter().any(alone), "{round:?}");
         }
     }
 
