@@ -43,7 +43,9 @@ impl Ring {
     /// Nobody waits for a descriptor, unless a model says so.
     fn ringer(&self) -> Option<Ringer> {
         self.parking.then(|| {
-            Ringer::new(|line| assert_eq!(line.bell.load(Relaxed), 0, "a bell, and nobody to ring it"))
+            Ringer::new(|line| {
+                assert_eq!(line.bell.load(Relaxed), 0, "a bell, and nobody to ring it")
+            })
         })
     }
 

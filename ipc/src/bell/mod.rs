@@ -1,3 +1,5 @@
 //! Bells.
 use crate::ring::parking::Ringer;
-pub(crate) fn ringer() -> Ringer { Ringer::new(|_| {}) }
+pub(crate) fn ringer() -> Ringer {
+    Ringer::new(|_| {})
+}

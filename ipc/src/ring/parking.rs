@@ -121,11 +121,7 @@ impl WaitLine {
     #[inline(never)]
     fn wake_sleeper(&self, bell: &mut Ringer) {
         // The word first: who is about to sleep on it does not.
-        let slept = if step("park.word") {
-            self.sleeper.swap(AWAKE, Relaxed)
-        } else {
-            ASLEEP
-        };
+        let slept = if step("park.word") { self.sleeper.swap(AWAKE, Relaxed) } else { ASLEEP };
         pass(Mark::WakeNoted);
         match slept {
             AWAKE => {}

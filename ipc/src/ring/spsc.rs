@@ -379,11 +379,7 @@ impl<P: Placement> Consumer<P> {
     ///
     /// Whoever calls this holds the consumer's role: no other consumer exists. With a `ringer`, the
     /// producer may sleep, and is woken: a predecessor may have died between telling and waking.
-    pub fn take_over(
-        words: Words<P>,
-        died: bool,
-        ringer: Option<Ringer>,
-    ) -> Result<Self, Corrupt> {
+    pub fn take_over(words: Words<P>, died: bool, ringer: Option<Ringer>) -> Result<Self, Corrupt> {
         let capacity = words.states.len();
         let told = words.consumer.consumed.load(Relaxed);
         let position = words.consumer.cursor.load(Relaxed);

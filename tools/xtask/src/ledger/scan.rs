@@ -91,7 +91,8 @@ impl Findings {
             // A step that is no ordering; not where it is defined.
             "step" if !before.is_some_and(|before| is_ident(before, "fn")) => {
                 if let Some(TokenTree::Group(arguments)) = rest.first()
-                    && let Some(name) = sole_string(&arguments.stream().into_iter().collect::<Vec<_>>())
+                    && let Some(name) =
+                        sole_string(&arguments.stream().into_iter().collect::<Vec<_>>())
                 {
                     self.sites.push(SiteUse { name, ordering: "step".to_owned(), line });
                 }
