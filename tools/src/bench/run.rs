@@ -126,7 +126,7 @@ fn enough(rounds: &[Round], classes: &Classes, options: &Options, far_cores: &[u
             *on_core.entry(round.cores.1).or_default() += 1;
         }
     }
-    let kept = |count: Option<&usize>, wanted| count.is_some_and(|&count| count >= wanted);
+    let kept = |count: Option<&usize>, wanted| count.copied().unwrap_or(0) >= wanted;
     match &options.until {
         None => far_cores.iter().all(|core| kept(on_core.get(core), options.rounds)),
         Some(until) => {
