@@ -110,6 +110,41 @@ fn streams_of_all_kinds_of_messages_go_through() {
     check(&outcome, "stream", 48, &RATE, &[]);
 }
 
+const SLEEPERS: [&str; 7] =
+    ["eventfd", "futex", "futex-timed", "pipe", "socket", "strait-adaptive", "strait-unsliced"];
+
+#[test]
+fn sides_that_sleep_are_measured_on_one_core_and_on_two() {
+    let Some(outcome) = json(&["wake"]) else { return };
+    check(&outcome, "wake", 48, &LATENCY, &SLEEPERS);
+    let by_class = outcome["by_class"].as_object().unwrap();
+    assert_eq!(by_class["same-core"]["peers"]["futex"]["ratio_to_raw"], 1.0);
+    assert!(by_class.len() > 1, "a class of two cores as well: {by_class:?}");
+}
+
+#[test]
+fn sides_that_sleep_can_be_measured_on_one_core_alone() {
+    let core = rustix::thread::sched_getcpu().to_string();
+    let output = strait(&[&["wake", "--cores", &format!("{core},{core}")], &TINY[..]].concat());
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(table.contains("same-core: 1 rounds") && !table.contains("cross-core"), "{table}");
+    assert!(SLEEPERS.iter().all(|name| table.contains(name)), "{table}");
+}
+
+#[test]
+fn a_ring_for_sides_that_may_sleep_stands_beside_the_other() {
+    let Some(outcome) = json(&["stream", "--parking", "--batch", "32"]) else { return };
+    check(&outcome, "stream", 48, &RATE, &["rtrb", "rtrb-chunks", "strait-parking"]);
+    for wait in ["busy-spin", "backoff", "yield", "park", "adaptive"] {
+        let Some(outcome) = json(&["rtt", "--wait", wait, "--parking", "--pauses", "2"]) else {
+            return;
+        };
+        check(&outcome, "rtt", 48, &LATENCY, &["raw", "line", "strait-parking"]);
+        assert_eq!(outcome["waiting"]["wait"], wait);
+    }
+}
+
 #[test]
 fn a_class_that_does_not_come_is_waited_for_until_the_time_is_up() {
     let wanted = ["rtt", "--round-ms", "2", "--until", "unheard-of=1", "--max-time", "0.5"];
@@ -134,6 +169,7 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         (&["rtt", "--cores", "0,0"], "two cores"),
         (&["oneway", "--rate", "0"], "between 1 and"),
         (&["stream", "--report", "x"], "no distribution"),
+        (&["stream", "--batch", "2", "--wait", "park"], "batches are polled"),
     ] {
         let output = strait(arguments);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -38,7 +38,8 @@ pub enum Wait {
     /// polling does not pay. It pays while the waits of late, averaged with an eighth for the latest,
     /// last no more than twice that time; longer ones than four times that time count as those. So
     /// messages that follow each other within 50 µs are met as by `BusySpin`, those that are more than
-    /// 100 µs apart as by `Park`, and it takes six of them to change from one to the other.
+    /// 100 µs apart as by `Park`, and it takes six of them to change from one to the other. Not for sides
+    /// that share a core: each polls while the other would run, and neither can tell.
     Adaptive,
 }
 

@@ -76,7 +76,7 @@ fn play_with<T: Numbered>(side: &str, watch: Watch) -> ! {
 
 /// Waits for a message and for room, on a ring of its own: whether the warm-up comes to that is
 /// chance, and the first to read the clock makes system calls to find out how.
-fn rehearse_waiting<T: Numbered>() {
+pub(crate) fn rehearse_waiting<T: Numbered>() {
     let brief = Duration::from_millis(1);
     let (mut sender, mut receiver) = unnamed::<T>(1).pair().unwrap();
     assert!(matches!(receiver.recv_timeout(brief), Err(RecvError::Timeout)));

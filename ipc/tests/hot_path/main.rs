@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`allocations`] | no operation touches the heap |
 //! | [`system_calls`] | a million messages between two processes that may make no system call |
+//! | [`sleeps`] | sides that may sleep: one system call a sleep, one a wake-up, else none |
+//! | [`tracer`] | stops a child at each of its system calls |
 //! | [`faults`] | a million messages between two processes, and no page fault |
 //! | [`exchange`] | the million messages: what the two processes do |
 //! | [`processes`] | starting them, and how they end |
@@ -19,7 +21,9 @@ mod faults;
 mod messages;
 mod operations;
 mod processes;
+mod sleeps;
 mod system_calls;
+mod tracer;
 
 /// The part that a child process plays. To everybody else, an empty test.
 #[test]
@@ -29,6 +33,7 @@ fn actor() {
         [system_calls::READ_CLOCK] => system_calls::read_clock(),
         [system_calls::DISOBEY] => system_calls::disobey(),
         [system_calls::EXCHANGE, kind, side] => exchange::play(kind, side, system_calls::without),
+        [sleeps::ROLE, side, wait, messages] => sleeps::play(side, wait, messages),
         [faults::EXCHANGE, kind, side] => exchange::play(kind, side, faults::without),
         _ => panic!("no such role: {role}"),
     }

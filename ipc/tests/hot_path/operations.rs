@@ -4,7 +4,7 @@
 
 use crate::messages::{Numbered, unnamed};
 use std::time::Duration;
-use strait_ipc::channel::{OnFull, Receiver, RecvError, SendError, Sender};
+use strait_ipc::channel::{OnFull, Receiver, RecvError, SendError, Sender, Spsc};
 
 /// Cells of the ring: a batch is neither half of it, where the sender leaves a hint, nor less than
 /// an eighth, where the receiver reports.
@@ -41,8 +41,16 @@ impl<T: Numbered> Operation<T> {
         &self,
         meter: impl FnOnce(&mut dyn FnMut() -> bool) -> (bool, M),
     ) -> M {
-        let channel = unnamed::<T>(CAPACITY).on_full(self.on_full);
-        let (mut sender, mut receiver) = channel.pair().unwrap();
+        self.measure_on(unnamed::<T>(CAPACITY), meter)
+    }
+
+    /// The same on a ring of `channel`, which has [`CAPACITY`].
+    pub(crate) fn measure_on<M>(
+        &self,
+        channel: Spsc<T>,
+        meter: impl FnOnce(&mut dyn FnMut() -> bool) -> (bool, M),
+    ) -> M {
+        let (mut sender, mut receiver) = channel.on_full(self.on_full).pair().unwrap();
         let mut message = T::first();
         for number in 0..self.sent {
             message.become_number(number);

@@ -14,6 +14,9 @@ const NEAR_BY: f64 = 1.10;
 /// A value belongs to a class if it is within this factor of the class's range.
 const MARGIN: f64 = 1.15;
 
+/// The class of rounds whose sides share a core: there is no path between them to tell apart.
+pub const SAME_CORE: &str = "same-core";
+
 /// The classes found in the probes of a run, fastest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classes(Vec<Class>);

@@ -1,16 +1,17 @@
 //! `strait bench`: how close channels come to what the hardware allows.
 //!
 //! Two pinned processes exchange messages; every figure stands beside that of a yardstick, bare
-//! cache lines bounced in the same round, and of a peer. Absolute figures belong to the machine and
+//! cache lines bounced in the same round (or a bare futex, where sides sleep), and of peers. Absolute figures belong to the machine and
 //! the moment, the ratios within rounds do not.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | this one | the commands |
 //! | [`options`] | what can be asked for |
+//! | `task` | which benchmarks there are, and what each measures |
 //! | `run` | rounds, in turn, with probes around everything |
-//! | `exercise` | round trips, one-way messages, streams: what two sides do |
-//! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring |
+//! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
+//! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
 //! | `partner` | the other process |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
@@ -30,9 +31,11 @@ mod run;
 mod sides;
 pub mod statistics;
 pub mod table;
+mod task;
 
-pub use run::{Stopped, Task};
-pub use sides::{Kind, Messages, Subject};
+pub use run::Stopped;
+pub use sides::{Kind, Messages, Strategy, Subject, Waiting};
+pub use task::Task;
 
 use crate::report::{ReportInput, Series, write};
 use anyhow::{Result, ensure};
@@ -48,6 +51,9 @@ use table::{Style, render};
 pub enum Command {
     /// Round trips, one at a time: the closed loop.
     Rtt {
+        /// How Strait's sides wait.
+        #[command(flatten)]
+        waiting: Waiting,
         /// How.
         #[command(flatten)]
         options: Options,
@@ -66,6 +72,15 @@ pub enum Command {
         /// Messages per batch; 1 sends and receives them one by one.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         batch: u64,
+        /// How Strait's sides wait.
+        #[command(flatten)]
+        waiting: Waiting,
+        /// How.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Hops between sides that sleep until woken, on one core and on two.
+    Wake {
         /// How.
         #[command(flatten)]
         options: Options,
@@ -82,12 +97,15 @@ pub enum Command {
 /// The options contradict each other, there are not two cores, or a side failed.
 pub fn command(command: Command) -> Result<()> {
     let (task, options) = match command {
-        Command::Rtt { options } => (Task::RoundTrip, options),
+        Command::Rtt { waiting, options } => (Task::RoundTrip { waiting }, options),
         Command::Oneway { rate, options } => (Task::OneWay { rate }, options),
-        Command::Stream { batch, options } => {
+        Command::Stream { batch, waiting, options } => {
             ensure!(options.report.is_none(), "a stream has no distribution to report: use --json");
-            (Task::Stream { batch }, options)
+            let polls = batch > 1 && waiting.pauses();
+            ensure!(!polls, "batches are polled for: leave out --wait and --pauses");
+            (Task::Stream { batch, waiting }, options)
         }
+        Command::Wake { options } => (Task::Wake, options),
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;
@@ -124,6 +142,7 @@ fn title(outcome: &Outcome, options: &Options) -> Result<String> {
     Ok(match (outcome.bench, outcome.batch) {
         ("rtt", _) => format!("Round trip, {messages}"),
         ("oneway", _) => format!("One way in an open loop, {messages}"),
+        ("wake", _) => format!("Hop between sides that sleep, {messages}"),
         (_, Some(batch)) if batch > 1 => format!("Stream in batches of {batch}, {messages}"),
         _ => format!("Stream, {messages}"),
     })

@@ -27,7 +27,7 @@ pub struct Options {
     #[arg(long, value_name = "A,B", value_parser = parse_cores)]
     pub cores: Option<(usize, usize)>,
 
-    /// Rounds to keep, of whatever class.
+    /// Rounds to keep, of whatever class; of sides that sleep, so many on one core and on two.
     #[arg(long, default_value_t = 15)]
     pub rounds: usize,
 
@@ -71,15 +71,16 @@ impl Options {
         Ok(messages)
     }
 
-    /// The two cores to use.
+    /// The two cores to use; one and the same only for sides that `may_share` one.
     ///
     /// # Errors
     ///
     /// There are fewer than two, or one is named twice.
-    pub fn pair_of_cores(&self) -> Result<(usize, usize)> {
+    pub fn pair_of_cores(&self, may_share: bool) -> Result<(usize, usize)> {
         let pair = match (self.cores, clock::cores().as_slice()) {
             (Some(pair), _) => pair,
             (None, [first, second, ..]) => (*first, *second),
+            (None, [only]) if may_share => (*only, *only),
             (None, allowed) => anyhow::bail!(
                 "two spinning processes need two cores, and this process may use {allowed:?}"
             ),
@@ -89,7 +90,8 @@ impl Options {
             let allowed = clock::cores();
             ensure!(allowed.contains(&core), "no core {core}: this process may use {allowed:?}");
         }
-        ensure!(pair.0 != pair.1, "two spinning processes need two cores, not {} twice", pair.0);
+        let enough = may_share || pair.0 != pair.1;
+        ensure!(enough, "two spinning processes need two cores, not {} twice", pair.0);
         Ok(pair)
     }
 

@@ -2,9 +2,10 @@
 
 use super::measured::{Figures, Samples};
 use super::options::Options;
-use super::run::{Round, Rounds, Stopped, Task};
-use super::sides::{Kind, Subject};
+use super::run::{Round, Rounds, Stopped};
+use super::sides::{Kind, Subject, Waiting};
 use super::statistics::{Interval, bootstrap, median};
+use super::task::Task;
 use crate::environment::{Environment, environment};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 /// The result of a run. Its JSON is what `--json` prints.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
-    /// The benchmark: `rtt`, `oneway` or `stream`.
+    /// The benchmark: `rtt`, `oneway`, `stream` or `wake`.
     pub bench: &'static str,
     /// Bytes per message.
     pub size: usize,
@@ -25,6 +26,9 @@ pub struct Outcome {
     /// Messages per batch, in a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
+    /// How Strait's sides waited, if that could be chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// The machine.
     pub environment: Environment,
     /// The cores of the two sides.
@@ -83,14 +87,14 @@ pub struct Summary {
     /// Medians over rounds.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Latencies: the median over the bare lines' in the same round. Streams: messages per raw round
+    /// Latencies: the median over the yardstick's in the same round. Streams: messages per raw round
     /// trip.
     pub ratio_to_raw: f64,
     /// The lower end of its 95 % interval.
     pub ratio_low: f64,
     /// The upper end of its 95 % interval.
     pub ratio_high: f64,
-    /// Latencies: the 99th percentile over the bare lines'.
+    /// Latencies: the 99th percentile over the yardstick's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_ratio_to_raw: Option<Interval>,
     /// All samples of the class together.
@@ -167,17 +171,14 @@ impl Outcome {
             let named = merged.into_iter().map(|(subject, all)| ((class.to_owned(), subject), all));
             samples.extend(named);
         }
-        let (bench, batch) = match task {
-            Task::RoundTrip => ("rtt", None),
-            Task::OneWay { .. } => ("oneway", None),
-            Task::Stream { batch } => ("stream", Some(batch)),
-        };
+        let batch = if let Task::Stream { batch, .. } = task { Some(batch) } else { None };
         Ok(Self {
-            bench,
+            bench: task.name(),
             size: messages.size,
             kind: messages.kind,
             dense: messages.dense,
             batch,
+            waiting: task.waiting(),
             environment: environment(),
             cores: [run.cores.0, run.cores.1],
             notes: notes(task, messages.suit_peers()),
@@ -192,12 +193,15 @@ impl Outcome {
 }
 
 fn notes(task: Task, peers: bool) -> Vec<String> {
-    let mut notes = vec![
-        "raw is the yardstick, bare cache lines in turn, and not a limit: a ring may beat it",
+    let mut notes = vec![match task {
+        Task::Wake => "raw is the futex: a word, woken and slept on, with nothing else",
+        _ => "raw is the yardstick, bare cache lines in turn, and not a limit: a ring may beat it",
+    }];
+    notes.push(
         "every word of a message is written by its sender, and read and checked by its receiver",
-    ];
+    );
     match task {
-        Task::RoundTrip => notes.extend([
+        Task::RoundTrip { .. } => notes.extend([
             "round trips are a closed loop: they say nothing about latency under load",
             "p50 is that of blocks of 64 round trips without clock readings; everything above it is \
              of single round trips, clock readings included",
@@ -212,8 +216,18 @@ fn notes(task: Task, peers: bool) -> Vec<String> {
         Task::Stream { .. } => notes.push(
             "the ratio to raw is messages per raw round trip; messages are counted where they are read",
         ),
+        Task::Wake => notes.extend([
+            "a hop is half a round trip, clock readings included; Strait's carries a message, the \
+             others' a word",
+            "strait sleeps at once and wakes once a slice of 10 ms, as futex-timed does; \
+             strait-adaptive polls first while that pays",
+            "who sleeps does not look for gaps: the last column says nothing here",
+        ]),
     }
-    if peers && !matches!(task, Task::OneWay { .. }) {
+    if task.waiting().is_some_and(Waiting::pauses) && matches!(task, Task::RoundTrip { .. }) {
+        notes.push("Strait's sides wait as asked in p50, and poll in everything above it");
+    }
+    if peers && task.has_peers() {
         notes.push(
             "rtrb works within one process only: it ran between two threads of this process, on the \
              same two cores",
@@ -226,7 +240,7 @@ fn ours(round: &Round) -> Result<Figures> {
     Ok(round.measured.get(&Subject::Strait).context("a round without Strait")?.figures)
 }
 
-/// The round's raw round trip: measured at length if the task is round trips, else by the probes.
+/// The yardstick's round trip: measured at length if the task is round trips, else by the probes.
 fn raw_rtt(round: &Round) -> f64 {
     let probes = || median(&round.probes).unwrap_or(f64::NAN);
     round.raw_round_trips().unwrap_or_else(probes)
@@ -294,12 +308,13 @@ fn summary(
     merged: &BTreeMap<Subject, Samples>,
 ) -> Result<Summary> {
     let all: Vec<Figures> = rounds.iter().filter_map(|round| figures(round, subject)).collect();
+    let yardstick = rounds.first().context("a class without rounds")?.task.yardstick();
     let to_raw = ratios(rounds, |round| match figures(round, subject)? {
-        Figures::Latency { p50_ns, .. } => Some(p50_ns / figures(round, Subject::Raw)?.central()),
+        Figures::Latency { p50_ns, .. } => Some(p50_ns / figures(round, yardstick)?.central()),
         Figures::Rate { msgs_per_s, .. } => Some(msgs_per_s * raw_rtt(round) / 1e9),
     })?;
     let p99_ratio = ratios(rounds, |round| {
-        Some(figures(round, subject)?.p99()? / figures(round, Subject::Raw)?.p99()?)
+        Some(figures(round, subject)?.p99()? / figures(round, yardstick)?.p99()?)
     });
     Ok(Summary {
         figures: Figures::medians(&all).context("a subject without figures")?,

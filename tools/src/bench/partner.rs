@@ -3,31 +3,34 @@
 
 use super::clock::{self, Clock};
 use super::exercise::{Exercise, Observed, Player, Role};
+use super::sides::descriptors::Descriptors;
 use super::sides::lines::Lines;
-use super::sides::{self, Boxed, Channels, Messages, Subject};
+use super::sides::{self, Boxed, Channels, Messages, Subject, Waiting};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// What the other process must know before it can do anything.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
-    /// This process, and its descriptors of the yardstick and the two channels.
+    /// This process, and its descriptors of the yardsticks and of each pair of channels.
     pub(super) process: u32,
     pub(super) lines: i32,
-    pub(super) there: i32,
-    pub(super) back: i32,
-    pub(super) core: usize,
+    pub(super) channels: Vec<(Subject, Waiting, [i32; 2])>,
+    /// What the other process inherits under the same numbers.
+    pub(super) inherited: Vec<(Subject, [i32; 2])>,
     pub(super) messages: Messages,
     pub(super) clock: Clock,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
+    core: usize,
     subject: Subject,
     exercise: Exercise,
 }
@@ -66,9 +69,15 @@ impl Partner {
         Ok(partner)
     }
 
-    /// Has it begin an exercise; it is waiting for the first message, or sends it, on return.
-    pub(super) fn begin(&mut self, subject: Subject, exercise: Exercise) -> Result<()> {
-        put(&mut self.orders, &Order { subject, exercise }).context(ENDED)?;
+    /// Has it begin an exercise on a core; it is waiting for the first message, or sends it, on
+    /// return.
+    pub(super) fn begin(
+        &mut self,
+        core: usize,
+        subject: Subject,
+        exercise: Exercise,
+    ) -> Result<()> {
+        put(&mut self.orders, &Order { core, subject, exercise }).context(ENDED)?;
         self.expect_ready()
     }
 
@@ -110,33 +119,36 @@ impl Drop for Partner {
     }
 }
 
-/// Both processes' sides of whatever is not in process.
-pub(super) struct Sides {
-    strait: Boxed,
-    raw: Boxed,
-    line: Boxed,
-}
+/// One process's sides of whatever is not in process.
+pub(super) struct Sides(BTreeMap<Subject, Boxed>);
 
 impl Sides {
     pub(super) fn open(
-        channels: &Channels,
+        channels: &[(Subject, Channels)],
+        descriptors: Vec<(Subject, Descriptors)>,
         lines: &std::fs::File,
         messages: &Messages,
         role: Role,
     ) -> Result<Self> {
         let lines = Lines::map(lines)?;
-        let (raw, line) = (Box::new(lines.bare(role)), Box::new(lines.loaded(role)));
-        Ok(Self { strait: messages.open(channels, role)?, raw, line })
+        let mut sides: BTreeMap<Subject, Boxed> = BTreeMap::new();
+        sides.insert(Subject::Raw, Box::new(lines.bare(role)));
+        sides.insert(Subject::Line, Box::new(lines.loaded(role)));
+        sides.insert(Subject::Futex, Box::new(lines.sleeping(role, false)?));
+        sides.insert(Subject::FutexTimed, Box::new(lines.sleeping(role, true)?));
+        for (subject, descriptors) in descriptors {
+            sides.insert(subject, Box::new(descriptors));
+        }
+        for (subject, channels) in channels {
+            sides.insert(*subject, messages.open(channels, role)?);
+        }
+        Ok(Self(sides))
     }
 
     /// The side of `subject`, unless that is in process.
     pub(super) fn side(&mut self, subject: Subject) -> Result<&mut dyn Player> {
-        match subject {
-            Subject::Strait => Ok(&mut *self.strait),
-            Subject::Raw => Ok(&mut *self.raw),
-            Subject::Line => Ok(&mut *self.line),
-            Subject::Rtrb | Subject::RtrbChunks => bail!("{} is in process", subject.name()),
-        }
+        let side = self.0.get_mut(&subject);
+        Ok(&mut **side.with_context(|| format!("{} has no side here", subject.name()))?)
     }
 }
 
@@ -154,7 +166,8 @@ pub(super) fn main() -> Result<()> {
         Err(error) => return put(&mut replies, &reply(Err(error))),
     };
     put(&mut replies, &Reply::Ready)?;
-    while let Some(Order { subject, exercise }) = take(&mut orders)? {
+    while let Some(Order { core, subject, exercise }) = take(&mut orders)? {
+        clock::pin(core)?;
         put(&mut replies, &Reply::Ready)?;
         let side = sides.side(subject)?;
         let played = side.play(&exercise, Role::There, setup.clock);
@@ -169,10 +182,15 @@ pub(super) fn main() -> Result<()> {
 }
 
 fn prepare(setup: &Setup) -> Result<Sides> {
-    clock::pin(setup.core)?;
     let borrow = |descriptor| sides::borrow(setup.process, descriptor);
-    let channels = Channels::of(borrow(setup.there)?, borrow(setup.back)?)?;
-    Sides::open(&channels, &borrow(setup.lines)?, &setup.messages, Role::There)
+    let channels = setup.channels.iter().map(|&(subject, waiting, [there, back])| {
+        Ok((subject, Channels::of(borrow(there)?, borrow(back)?, waiting)?))
+    });
+    let channels = channels.collect::<Result<Vec<_>>>()?;
+    let inherited = setup.inherited.iter();
+    let descriptors =
+        inherited.map(|&(subject, numbers)| (subject, Descriptors::inherited(numbers))).collect();
+    Sides::open(&channels, descriptors, &borrow(setup.lines)?, &setup.messages, Role::There)
 }
 
 fn reply(result: Result<Reply>) -> Reply {

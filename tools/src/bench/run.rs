@@ -6,45 +6,37 @@
 //!
 //! All probes of a round must be of one class, or the cores were moved in its middle and the round
 //! is discarded. Ratios are taken within rounds, so that what a whole round has in common cancels.
+//!
+//! Sides that sleep are measured on two cores and, in every other round, on one. There is no path
+//! between two cores then: those rounds are a class by themselves, and are not probed.
 
-use super::classes::{Classes, are_siblings};
+use super::classes::{Classes, SAME_CORE, are_siblings};
 use super::clock::{self, Clock, ticks};
 use super::exercise::one_way::OneWay;
 use super::exercise::round_trip::{BLOCK, RoundTrips};
 use super::exercise::stream::Stream;
+use super::exercise::wake::Wakes;
 use super::exercise::{Exercise, Observed, Player, Role};
 use super::measured::{self, Figures, Samples};
 use super::options::Options;
 use super::partner::{Partner, Setup, Sides};
+use super::sides::descriptors::Descriptors;
 use super::sides::{Channels, Messages, Subject, lines, number};
+use super::task::Task;
 use anyhow::{Context, Result, anyhow};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-/// Which benchmark to run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Task {
-    /// Messages there and back, one at a time.
-    RoundTrip,
-    /// Messages sent at a rate; half of what goes through, unless one is given.
-    OneWay {
-        /// Messages per second.
-        rate: Option<f64>,
-    },
-    /// As many messages as go through.
-    Stream {
-        /// Messages per batch; 1 sends them one by one.
-        batch: u64,
-    },
-}
-
 /// Messages per chunk where a peer takes chunks and no batch was asked for.
 const PEER_CHUNK: u64 = 32;
 
 /// Blocks of round trips in a probe: a millisecond or a few.
 const PROBE_BLOCKS: u64 = 128;
+
+/// Round trips after which it is known what one costs, where sides sleep.
+const FEW: u64 = 64;
 
 /// What one subject did in one round.
 #[derive(Clone, Debug)]
@@ -56,6 +48,8 @@ pub(super) struct Measured {
 /// One round.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
+    pub(super) task: Task,
+    pub(super) cores: (usize, usize),
     /// Raw round trips around and between the measurements, in nanoseconds.
     pub(super) probes: Vec<f64>,
     pub(super) measured: BTreeMap<Subject, Measured>,
@@ -64,16 +58,23 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// The bare lines' round trip in nanoseconds, if that is what was measured of them.
+    /// The yardstick's round trip in nanoseconds, if that is what was measured of it.
     pub(super) fn raw_round_trips(&self) -> Option<f64> {
-        // An open loop, which has a rate, measures their one-way latency.
-        let raw = self.measured.get(&Subject::Raw).filter(|_| self.rate.is_none())?;
-        Some(raw.figures.central())
+        let raw = self.measured.get(&self.task.yardstick())?.figures.central();
+        match self.task {
+            Task::RoundTrip { .. } => Some(raw),
+            Task::Wake => Some(2.0 * raw),
+            Task::OneWay { .. } | Task::Stream { .. } => None,
+        }
     }
 
     /// The class of all its probes, the long one included, if they agree.
     pub(super) fn class<'a>(&self, classes: &'a Classes) -> Option<&'a str> {
-        let long = self.raw_round_trips();
+        if self.cores.0 == self.cores.1 {
+            return Some(SAME_CORE);
+        }
+        // What sleeps and is woken says little about the path between two cores.
+        let long = self.raw_round_trips().filter(|_| self.task != Task::Wake);
         classes.common(&self.probes.iter().copied().chain(long).collect::<Vec<_>>())
     }
 }
@@ -99,7 +100,7 @@ pub(super) struct Rounds {
 
 /// Runs rounds until there are enough.
 pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
-    let cores = options.pair_of_cores()?;
+    let cores = options.pair_of_cores(task == Task::Wake)?;
     let siblings = are_siblings(cores.0, cores.1);
     let mut bench = Bench::open(task, options, cores)?;
     let began = Instant::now();
@@ -108,7 +109,7 @@ pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
         rounds.push(bench.round(rounds.len())?);
         let probes: Vec<f64> = rounds.iter().flat_map(|round| &round.probes).copied().collect();
         let classes = Classes::find(&probes, siblings);
-        let enough = enough(&rounds, &classes, options);
+        let enough = enough(&rounds, &classes, options, &bench.far_cores);
         if enough || began.elapsed() >= options.limit() {
             let stopped = if enough { Stopped::Rounds } else { Stopped::MaxTime };
             return Ok(Rounds { rounds, classes, stopped, cores });
@@ -116,16 +117,21 @@ pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
     }
 }
 
-fn enough(rounds: &[Round], classes: &Classes, options: &Options) -> bool {
-    let mut kept = BTreeMap::<&str, usize>::new();
-    for class in rounds.iter().filter_map(|round| round.class(classes)) {
-        *kept.entry(class).or_default() += 1;
+fn enough(rounds: &[Round], classes: &Classes, options: &Options, far_cores: &[usize]) -> bool {
+    let mut of_class = BTreeMap::<&str, usize>::new();
+    let mut on_core = BTreeMap::<usize, usize>::new();
+    for round in rounds {
+        if let Some(class) = round.class(classes) {
+            *of_class.entry(class).or_default() += 1;
+            *on_core.entry(round.cores.1).or_default() += 1;
+        }
     }
+    let kept = |count: Option<&usize>, wanted| count.copied().unwrap_or(0) >= wanted;
     match &options.until {
-        None => kept.values().sum::<usize>() >= options.rounds,
-        Some(until) => until
-            .iter()
-            .all(|(class, &wanted)| kept.get(class.as_str()).copied().unwrap_or(0) >= wanted),
+        None => far_cores.iter().all(|core| kept(on_core.get(core), options.rounds)),
+        Some(until) => {
+            until.iter().all(|(class, &wanted)| kept(of_class.get(class.as_str()), wanted))
+        }
     }
 }
 
@@ -135,14 +141,18 @@ struct Bench {
     messages: Messages,
     share: Duration,
     clock: Clock,
+    near_core: usize,
+    /// The other side's cores, one a round, in turn.
+    far_cores: Vec<usize>,
+    /// The other side's core in this round.
     far_core: usize,
     subjects: Vec<Subject>,
     sides: Sides,
     partner: Partner,
     /// The next message's number. Numbers are never used again: the yardstick's lines keep them.
     next: u64,
-    /// Nanoseconds per operation, as last measured.
-    cost: BTreeMap<Subject, f64>,
+    /// Nanoseconds per operation, as last measured with the other side on that core.
+    cost: BTreeMap<(Subject, usize), f64>,
 }
 
 impl Bench {
@@ -151,52 +161,83 @@ impl Bench {
         let (messages, clock) = (options.messages()?, Clock::calibrate(options.gap()));
         let lines = File::from(memfd_create("strait-yardstick", MemfdFlags::CLOEXEC)?);
         lines.set_len(lines::BYTES)?;
-        let channels = Channels::new(&messages)?;
-        let [there, back] = channels.descriptors()?;
-        let sides = Sides::open(&channels, &lines, &messages, Role::Here)?;
+        let connect = |(subject, waiting)| Ok((subject, Channels::new(&messages, waiting)?));
+        let channels = task.channels().into_iter().map(connect).collect::<Result<Vec<_>>>()?;
+        let mut subjects = task.subjects();
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        for &subject in subjects.iter().filter(|subject| subject.has_descriptors()) {
+            let [near, far] = Descriptors::connect(subject)?;
+            here.push((subject, near));
+            there.push((subject, far));
+        }
+        let sides = Sides::open(&channels, here, &lines, &messages, Role::Here)?;
+        // Kept open until the other process has opened them as well.
+        let shared = channels
+            .iter()
+            .map(|(subject, channels)| Ok((*subject, channels.waiting(), channels.descriptors()?)));
+        let shared = shared.collect::<Result<Vec<_>>>()?;
+        let numbers = |(subject, waiting, files): &(_, _, [_; 2])| {
+            (*subject, *waiting, files.each_ref().map(number))
+        };
         let partner = Partner::spawn(&Setup {
             process: std::process::id(),
             lines: number(&lines),
-            there: number(&there),
-            back: number(&back),
-            core: cores.1,
+            channels: shared.iter().map(numbers).collect(),
+            inherited: there.iter().map(|(subject, ends)| (*subject, ends.numbers())).collect(),
             messages,
             clock,
         })?;
-        let mut subjects = match task {
-            Task::RoundTrip => vec![Subject::Strait, Subject::Raw, Subject::Line],
-            Task::OneWay { .. } => vec![Subject::Strait, Subject::Raw],
-            Task::Stream { .. } => vec![Subject::Strait],
-        };
-        if messages.suit_peers() && !matches!(task, Task::OneWay { .. }) {
+        if messages.suit_peers() && task.has_peers() {
             subjects.extend([Subject::Rtrb, Subject::RtrbChunks]);
         }
         let (share, cost) = (options.share(), BTreeMap::new());
-        let far_core = cores.1;
-        Ok(Self { task, messages, share, clock, far_core, subjects, sides, partner, next: 0, cost })
+        let (near_core, far_core) = cores;
+        let mut far_cores = vec![far_core];
+        if task == Task::Wake && near_core != far_core {
+            far_cores.push(near_core);
+        }
+        Ok(Self {
+            task,
+            messages,
+            share,
+            clock,
+            near_core,
+            far_cores,
+            far_core,
+            subjects,
+            sides,
+            partner,
+            next: 0,
+            cost,
+        })
     }
 
     fn round(&mut self, index: usize) -> Result<Round> {
+        let placements = self.far_cores.len();
+        self.far_core = self.far_cores[index % placements];
         let mut subjects = self.subjects.clone();
-        let turn = index % subjects.len();
+        let turn = index / placements % subjects.len();
         subjects.rotate_left(turn);
         let rate = match self.task {
             Task::OneWay { rate: None } => Some(self.saturation()? / 2.0),
             Task::OneWay { rate } => rate,
-            Task::RoundTrip | Task::Stream { .. } => None,
+            Task::RoundTrip { .. } | Task::Stream { .. } | Task::Wake => None,
         };
-        let mut probes = vec![self.probe()?];
+        let mut probes = Vec::new();
+        probes.extend(self.probe()?);
         let mut measured = BTreeMap::new();
         for subject in subjects {
             let result = match self.task {
-                Task::RoundTrip => self.round_trips(subject),
+                Task::RoundTrip { .. } => self.round_trips(subject),
                 Task::OneWay { .. } => self.one_way(subject, rate.unwrap_or(1.0)),
-                Task::Stream { batch } => self.stream(subject, batch),
+                Task::Stream { batch, .. } => self.stream(subject, batch),
+                Task::Wake => self.wakes(subject),
             };
             measured.insert(subject, result.with_context(|| subject.name().to_owned())?);
-            probes.push(self.probe()?);
+            probes.extend(self.probe()?);
         }
-        Ok(Round { probes, measured, rate })
+        let cores = (self.near_core, self.far_core);
+        Ok(Round { task: self.task, cores, probes, measured, rate })
     }
 
     /// Both sides do `exercise`; what this one saw, and what the other one did.
@@ -215,7 +256,7 @@ impl Bench {
                 self.far_core,
             );
         }
-        self.partner.begin(subject, exercise)?;
+        self.partner.begin(self.far_core, subject, exercise)?;
         match self.sides.side(subject)?.play(&exercise, Role::Here, self.clock) {
             Ok(here) => Ok([here, self.partner.finish()?]),
             // Its account of a failure is worth more than ours of the consequences.
@@ -230,19 +271,27 @@ impl Bench {
         self.play(subject, Exercise::RoundTrips(plan), plan.total())
     }
 
-    /// A short raw round trip, in nanoseconds: it tells the class.
-    fn probe(&mut self) -> Result<f64> {
+    /// A short raw round trip, in nanoseconds: it tells the class. None on one core, on which two
+    /// sides that poll only wait for each other's time to run out.
+    fn probe(&mut self) -> Result<Option<f64>> {
+        if self.near_core == self.far_core {
+            return Ok(None);
+        }
         let [here, _] = self.bounce(Subject::Raw, PROBE_BLOCKS, 0)?;
-        measured::central(&here, self.clock)
+        measured::central(&here, self.clock).map(Some)
     }
 
     /// How many operations of `subject` fill a round's share, once it is known what one costs.
     fn fitting(&self, subject: Subject) -> Option<u64> {
-        let count = self.share.as_nanos() as f64 / self.cost.get(&subject)?;
+        let count = self.share.as_nanos() as f64 / self.cost.get(&(subject, self.far_core))?;
         // A share is seconds at most, an operation nanoseconds at least.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let count = count as u64;
         Some(count)
+    }
+
+    fn learn(&mut self, subject: Subject, cost: f64) {
+        self.cost.insert((subject, self.far_core), cost);
     }
 
     fn round_trips(&mut self, subject: Subject) -> Result<Measured> {
@@ -250,14 +299,14 @@ impl Bench {
             Some(count) => count,
             None => {
                 let [here, _] = self.bounce(subject, PROBE_BLOCKS, 0)?;
-                self.cost.insert(subject, measured::central(&here, self.clock)?);
+                self.learn(subject, measured::central(&here, self.clock)?);
                 self.fitting(subject).unwrap_or(0)
             }
         };
         let (blocks, stamped) = ((count / 2 / BLOCK).max(16), (count / 2).clamp(1000, 1 << 21));
         let [here, there] = self.bounce(subject, blocks, stamped)?;
         let central = measured::central(&here, self.clock)?;
-        self.cost.insert(subject, central);
+        self.learn(subject, central);
         let samples = Samples::collect(&here, &there, self.clock)?;
         Ok(Measured { figures: samples.figures(Some(central)), samples: Some(samples) })
     }
@@ -270,7 +319,7 @@ impl Bench {
             _ => batch,
         };
         let least = 32 * capacity;
-        if !self.cost.contains_key(&subject) {
+        if self.fitting(subject).is_none() {
             self.pass(subject, batch, least)?;
         }
         let count = self.fitting(subject).unwrap_or(0).max(least);
@@ -282,8 +331,28 @@ impl Bench {
         let plan = Stream { first: self.next, warm_up, measured, batch };
         let [here, _] = self.play(subject, Exercise::Stream(plan), plan.total())?;
         let figures = measured::rate(&here, self.messages.size, self.clock);
-        self.cost.insert(subject, 1e9 / figures.central());
+        self.learn(subject, 1e9 / figures.central());
         Ok(figures)
+    }
+
+    fn wakes(&mut self, subject: Subject) -> Result<Measured> {
+        let count = match self.fitting(subject) {
+            Some(count) => count,
+            None => {
+                self.hops(subject, FEW)?;
+                self.fitting(subject).unwrap_or(0)
+            }
+        };
+        let samples = self.hops(subject, count.max(FEW))?;
+        Ok(Measured { figures: samples.figures(None), samples: Some(samples) })
+    }
+
+    fn hops(&mut self, subject: Subject, measured: u64) -> Result<Samples> {
+        let plan = Wakes { first: self.next, warm_up: FEW, measured };
+        let [here, there] = self.play(subject, Exercise::Wakes(plan), plan.total())?;
+        let samples = Samples::collect(&here, &there, self.clock)?;
+        self.learn(subject, 2.0 * samples.quantile(0.5));
+        Ok(samples)
     }
 
     /// Messages per second that go through an open loop which does not wait for their time.
@@ -292,7 +361,7 @@ impl Bench {
         let measured = (self.fitting(Subject::Strait).unwrap_or(0) / 10).max(least);
         let [here, _] = self.due(Subject::Strait, measured, 0.0)?;
         let saturation = measured::rate(&here, self.messages.size, self.clock).central();
-        self.cost.insert(Subject::Strait, 1e9 / saturation);
+        self.learn(Subject::Strait, 1e9 / saturation);
         Ok(saturation)
     }
 

@@ -1,5 +1,6 @@
 //! The result as tables: for the terminal, and for a report.
 
+use super::classes::SAME_CORE;
 use super::measured::Figures;
 use super::outcome::{ClassSummary, Outcome, Summary};
 use super::statistics::Interval;
@@ -28,7 +29,9 @@ pub fn render(outcome: &Outcome, style: Style) -> String {
     );
     for (class, summary) in &outcome.by_class {
         let (rounds, raw) = (summary.rounds, summary.raw_rtt_ns);
-        let _ = writeln!(text, "\n{class}: {rounds} rounds, raw round trip {raw:.1} ns\n");
+        let two_cores = outcome.bench == "wake" && class != SAME_CORE;
+        let on = if two_cores { "cross-core, " } else { "" };
+        let _ = writeln!(text, "\n{on}{class}: {rounds} rounds, raw round trip {raw:.1} ns\n");
         let _ = writeln!(text, "{}", table(summary, style));
     }
     text.push('\n');

@@ -6,6 +6,7 @@
 //! | [`round_trip`] | a message there and one back, as fast as they come: the closed loop |
 //! | [`one_way`] | messages sent at given times, whatever becomes of them: the open loop |
 //! | [`stream`] | as many messages as go through |
+//! | [`wake`] | a message there and one back between sides that sleep meanwhile |
 //!
 //! The parent's side is *here*: it serves, receives what is timed, and takes the time. The other
 //! side is *there*.
@@ -13,6 +14,7 @@
 pub(super) mod one_way;
 pub(super) mod round_trip;
 pub(super) mod stream;
+pub(super) mod wake;
 
 use super::clock::{Clock, Gap};
 use anyhow::Result;
@@ -52,6 +54,7 @@ pub(super) enum Exercise {
     RoundTrips(round_trip::RoundTrips),
     OneWay(one_way::OneWay),
     Stream(stream::Stream),
+    Wakes(wake::Wakes),
 }
 
 /// Which of the two sides this is.
@@ -96,6 +99,8 @@ impl<S: Side> Player for S {
             (Exercise::OneWay(plan), Role::There) => one_way::send(self, plan, clock),
             (Exercise::Stream(plan), Role::Here) => stream::receive(self, plan),
             (Exercise::Stream(plan), Role::There) => stream::send(self, plan),
+            (Exercise::Wakes(plan), Role::Here) => wake::serve(self, plan),
+            (Exercise::Wakes(plan), Role::There) => wake::echo(self, plan),
         }
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct InPlace {
 impl InPlace {
     pub(super) fn open(channels: &Channels, bytes: usize, role: Role) -> Result<Self> {
         let (out, back) = channels.ends(role);
-        let sender = Spsc::<Bytes>::given(out).sender()?;
-        let receiver = Spsc::<Bytes>::given(back).receiver()?;
+        let open = |segment| channels.waiting.on(Spsc::<Bytes>::given(segment));
+        let (sender, receiver) = (open(out).sender()?, open(back).receiver()?);
         Ok(Self { words: bytes / 8, sender, receiver })
     }
 }

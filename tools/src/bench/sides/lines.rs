@@ -7,10 +7,13 @@
 //! └────────┴────────┘└────────┴────────┘     neighbour disturbs nobody
 //! ```
 //!
+//! Behind them lie as many pairs with a payload, and two words to sleep on (see [`futex`](super::futex)).
+//!
 //! How fast two given lines are depends on which slice of the last-level cache their addresses hash
 //! to, by some ten percent. So the yardstick moves to another pair every 64 messages, as a ring moves
 //! on anyway. It is a yardstick, not a limit: a ring may beat it.
 
+use super::futex::Words;
 use super::payload::{sum, sum_of, word};
 use crate::bench::clock::spin;
 use crate::bench::exercise::{Role, Side};
@@ -19,8 +22,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Pairs of lines.
 const PAIRS: usize = 64;
@@ -37,25 +40,37 @@ struct Line {
     payload: [AtomicU64; PAYLOAD],
 }
 
-/// All lines of one yardstick, in memory that both processes map.
+/// All lines of one yardstick.
 #[repr(C)]
 struct Pairs {
     pairs: [[Line; 2]; PAIRS],
 }
 
-/// Bytes of the file that [`Lines`] maps: bare lines, then lines with a payload.
-pub(in crate::bench) const BYTES: u64 = 2 * size_of::<Pairs>() as u64;
+/// A word to sleep on, with a line to itself.
+#[repr(C, align(128))]
+pub(super) struct Word(pub(super) AtomicU32);
 
-/// A mapping of the lines.
+/// The memory that both processes map.
+#[repr(C)]
+struct Yardsticks {
+    bare: Pairs,
+    loaded: Pairs,
+    words: [Word; 2],
+}
+
+/// Bytes of the file that [`Lines`] maps.
+pub(in crate::bench) const BYTES: u64 = size_of::<Yardsticks>() as u64;
+
+/// A mapping of the yardsticks.
 pub(in crate::bench) struct Lines {
-    address: NonNull<[Pairs; 2]>,
+    address: NonNull<Yardsticks>,
 }
 
 impl Lines {
     /// Maps a file of [`BYTES`] bytes.
     pub(in crate::bench) fn map(file: &File) -> Result<Rc<Self>> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        let (any, len) = (std::ptr::null_mut(), size_of::<[Pairs; 2]>());
+        let (any, len) = (std::ptr::null_mut(), size_of::<Yardsticks>());
         ensure!(file.metadata()?.len() == BYTES, "the yardstick's file is not {BYTES} bytes long");
         // SAFETY: no address is asked for, so no existing mapping is touched.
         let address = unsafe { mmap(any, len, access, MapFlags::SHARED, file, 0)? };
@@ -63,10 +78,23 @@ impl Lines {
         Ok(Rc::new(Self { address }))
     }
 
-    fn both(&self) -> &[Pairs; 2] {
+    fn all(&self) -> &Yardsticks {
         // SAFETY: mapped, page-aligned, and as long as the type, until dropped; atomics only, for
         // which any bytes are valid.
         unsafe { self.address.as_ref() }
+    }
+
+    pub(super) fn words(&self) -> &[Word; 2] {
+        &self.all().words
+    }
+
+    /// The words to sleep on, as one side sees them: until woken, or in slices.
+    pub(in crate::bench) fn sleeping(
+        self: &Rc<Self>,
+        role: Role,
+        in_slices: bool,
+    ) -> Result<Words> {
+        Words::new(Rc::clone(self), own(role), in_slices)
     }
 
     /// The bare lines, as one side sees them.
@@ -82,7 +110,7 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        let len = size_of::<[Pairs; 2]>();
+        let len = size_of::<Yardsticks>();
         // SAFETY: mapped by `map`, with this length; the sides that use it keep it alive.
         let unmapped = unsafe { munmap(self.address.as_ptr().cast(), len) };
         debug_assert!(unmapped.is_ok());
@@ -113,20 +141,20 @@ pub(in crate::bench) struct Bare {
 impl Side for Bare {
     #[inline(always)]
     fn send(&mut self, number: u64) -> Result<()> {
-        pair(&self.lines.both()[0], number)[self.own].state.store(number + 1, Release);
+        pair(&self.lines.all().bare, number)[self.own].state.store(number + 1, Release);
         Ok(())
     }
 
     #[inline(always)]
     fn receive(&mut self, number: u64) -> Result<()> {
-        let line = &pair(&self.lines.both()[0], number)[1 - self.own];
+        let line = &pair(&self.lines.all().bare, number)[1 - self.own];
         spin(|| Ok((line.state.load(Acquire) > number).then_some(())))
     }
 
     #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         // In an open loop a later message may have taken its place: it has come all the same.
-        Ok(pair(&self.lines.both()[0], number)[1 - self.own].state.load(Acquire) > number)
+        Ok(pair(&self.lines.all().bare, number)[1 - self.own].state.load(Acquire) > number)
     }
 }
 
@@ -139,7 +167,7 @@ pub(in crate::bench) struct Loaded {
 impl Side for Loaded {
     #[inline(always)]
     fn send(&mut self, number: u64) -> Result<()> {
-        let line = &pair(&self.lines.both()[1], number)[self.own];
+        let line = &pair(&self.lines.all().loaded, number)[self.own];
         for (index, slot) in line.payload.iter().enumerate() {
             slot.store(word(number, index), Relaxed);
         }
@@ -154,7 +182,7 @@ impl Side for Loaded {
 
     #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
-        let line = &pair(&self.lines.both()[1], number)[1 - self.own];
+        let line = &pair(&self.lines.all().loaded, number)[1 - self.own];
         if line.state.load(Acquire) != number + 1 {
             return Ok(false);
         }

@@ -4,16 +4,24 @@
 //! |---|---|
 //! | this one | [`Subject`]: the list; [`Messages`]: their type and size; opening both ends |
 //! | [`payload`] | the messages: every word written, every word read and checked |
+//! | [`waiting`] | how the sides of Strait's channels wait |
 //! | [`lines`] | the yardstick: bare cache lines, and lines with a payload |
+//! | [`futex`] | the yardstick of sides that sleep: bare words and the kernel |
+//! | [`descriptors`] | what else wakes a process: event counters, pipes, sockets |
 //! | [`typed`] | Strait's typed channels |
 //! | [`bytes`] | Strait's byte channels, for lengths that have no type here |
 //! | [`peers`] | rtrb, between threads |
 
 mod bytes;
+pub(super) mod descriptors;
+mod futex;
 pub(super) mod lines;
 mod payload;
 mod peers;
 mod typed;
+mod waiting;
+
+pub use waiting::{Strategy, Waiting};
 
 use super::exercise::{Player, Role};
 use anyhow::{Result, anyhow, bail};
@@ -31,6 +39,12 @@ use strait_ipc::segment::MapOptions;
 pub enum Subject {
     /// A channel of Strait's.
     Strait,
+    /// Another one, whose sides may sleep, though they do as those of the first.
+    StraitParking,
+    /// Another one, whose sides poll before they sleep, if that pays.
+    StraitAdaptive,
+    /// Another one, whose sides sleep until woken, and never look whether the other still exists.
+    StraitUnsliced,
     /// Bare cache lines: the yardstick.
     Raw,
     /// 48 bytes in the cache line that announces them, without a ring.
@@ -39,6 +53,16 @@ pub enum Subject {
     Rtrb,
     /// rtrb between two threads, in chunks.
     RtrbChunks,
+    /// Bare words to sleep on: the yardstick of sides that sleep.
+    Futex,
+    /// The same, woken by the kernel in any case when a slice is over.
+    FutexTimed,
+    /// Event counters.
+    Eventfd,
+    /// Pipes.
+    Pipe,
+    /// A pair of Unix stream sockets.
+    Socket,
 }
 
 impl Subject {
@@ -47,11 +71,24 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Subject::Strait => "strait",
+            Subject::StraitParking => "strait-parking",
+            Subject::StraitAdaptive => "strait-adaptive",
+            Subject::StraitUnsliced => "strait-unsliced",
             Subject::Raw => "raw",
             Subject::Line => "line",
             Subject::Rtrb => "rtrb",
             Subject::RtrbChunks => "rtrb-chunks",
+            Subject::Futex => "futex",
+            Subject::FutexTimed => "futex-timed",
+            Subject::Eventfd => "eventfd",
+            Subject::Pipe => "pipe",
+            Subject::Socket => "socket",
         }
+    }
+
+    /// Whether it goes through descriptors, which the other process inherits.
+    pub(super) fn has_descriptors(self) -> bool {
+        matches!(self, Subject::Eventfd | Subject::Pipe | Subject::Socket)
     }
 
     /// Whether its two sides are threads of this process, not two processes.
@@ -183,9 +220,10 @@ impl Messages {
         ))
     }
 
-    fn segment(&self) -> Result<Segment> {
-        fn typed<T: Payload>(messages: &Messages) -> Result<Segment> {
+    fn segment(&self, waiting: Waiting) -> Result<Segment> {
+        fn typed<T: Payload>(messages: &Messages, waiting: Waiting) -> Result<Segment> {
             let channel = Spsc::<T>::unnamed("bench").capacity(messages.capacity());
+            let channel = waiting.on(channel);
             Ok(match (messages.dense, messages.kind) {
                 (true, _) => channel.dense(),
                 (false, Kind::Rich) => channel.max_len(messages.size),
@@ -194,10 +232,10 @@ impl Messages {
             .segment()?)
         }
         match self.kind {
-            Kind::Rich => typed::<Rich>(self),
-            Kind::Pod => by_words!(self, WORDS => typed::<[u64; WORDS]>(self), {
+            Kind::Rich => typed::<Rich>(self, waiting),
+            Kind::Pod => by_words!(self, WORDS => typed::<[u64; WORDS]>(self, waiting), {
                 let channel = Spsc::<Bytes>::unnamed("bench").capacity(self.capacity());
-                Ok(channel.max_len(self.size).segment()?)
+                Ok(waiting.on(channel).max_len(self.size).segment()?)
             }),
         }
     }
@@ -207,21 +245,28 @@ impl Messages {
 /// however the run ends.
 #[derive(Debug)]
 pub(super) struct Channels {
+    waiting: Waiting,
     there: Arc<Segment>,
     back: Arc<Segment>,
 }
 
 impl Channels {
-    pub(super) fn new(messages: &Messages) -> Result<Self> {
-        Ok(Self { there: Arc::new(messages.segment()?), back: Arc::new(messages.segment()?) })
+    pub(super) fn new(messages: &Messages, waiting: Waiting) -> Result<Self> {
+        let segment = || Ok::<_, anyhow::Error>(Arc::new(messages.segment(waiting)?));
+        Ok(Self { waiting, there: segment()?, back: segment()? })
     }
 
     /// Those of another process, from two of its descriptors.
-    pub(super) fn of(there: File, back: File) -> Result<Self> {
+    pub(super) fn of(there: File, back: File, waiting: Waiting) -> Result<Self> {
         let segment = |file: File| -> Result<_> {
             Ok(Arc::new(Segment::from_descriptor(OwnedFd::from(file), MapOptions::default())?))
         };
-        Ok(Self { there: segment(there)?, back: segment(back)? })
+        Ok(Self { waiting, there: segment(there)?, back: segment(back)? })
+    }
+
+    /// How their sides wait.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.waiting
     }
 
     /// Descriptors for the other process to open.

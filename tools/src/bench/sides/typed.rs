@@ -17,8 +17,8 @@ pub(super) struct Typed<T: Payload> {
 impl<T: Payload> Typed<T> {
     pub(super) fn open(channels: &Channels, bytes: usize, role: Role) -> Result<Self> {
         let (out, back) = channels.ends(role);
-        let sender = Spsc::<T>::given(out).sender()?;
-        let receiver = Spsc::<T>::given(back).receiver()?;
+        let open = |segment| channels.waiting.on(Spsc::<T>::given(segment));
+        let (sender, receiver) = (open(out).sender()?, open(back).receiver()?);
         Ok(Self { template: T::template(bytes), sender, receiver })
     }
 }
