@@ -1,6 +1,6 @@
 //! From a name, a type and a few choices to a sender or a receiver.
 
-use super::bytes::{Bytes, BytesReceiver, BytesSender};
+use super::bytes::{Bytes, BytesReceiver, BytesSender, Supply};
 use super::error::{OpenError, TypeMismatch};
 use super::link::{Cells, Link, map_blocks, map_ring};
 use super::receiver::Receiver;
@@ -387,11 +387,16 @@ impl<T, V: Trust> Spsc<T, V> {
         let (segment, endpoint) = self.attach(role, content)?;
         let opened = self.tie(segment, endpoint, role, content)?;
         let Opened { words, cells, blocks, link, ringer } = opened;
-        match Producer::take_over(words, ringer) {
-            Ok(producer) => BytesSender::new(producer, cells, blocks, self.on_full, link),
-            Err(source) => Err((link, source)),
+        let taken = Producer::take_over(words, ringer).and_then(|mut producer| {
+            let supply = Supply::adopt(&mut producer, &cells, blocks)?;
+            Ok((producer, supply))
+        });
+        match taken {
+            Ok((producer, supply)) => {
+                Ok(BytesSender::new(producer, cells, supply, self.on_full, link))
+            }
+            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
         }
-        .map_err(|(link, source)| OpenError::Corrupt { channel: link.abandon(), source })
     }
 
     fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {

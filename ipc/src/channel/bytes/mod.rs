@@ -17,6 +17,7 @@ pub(super) use receiver::Body;
 pub use receiver::{BytesReceiver, Received};
 pub use sender::{BytesSender, Claim};
 pub(super) use sender::{Room, Spot};
+pub(super) use supply::Supply;
 
 /// Marks a channel whose messages have no Rust type: `domain.spsc::<Bytes>("raw")`.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,6 @@ use crate::channel::open::OnFull;
 use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::WriteError;
-use crate::ring::blocks::{Blocks, Owner};
 use crate::ring::spsc::{Corrupt, Producer};
 use crate::wait_set::source::Attachment;
 use std::os::fd::BorrowedFd;
@@ -66,18 +65,14 @@ fn has_room(
 }
 
 impl BytesSender {
-    /// Fails if the unread messages that it finds contradict each other.
     pub(in crate::channel) fn new(
-        mut producer: Producer<Mapped>,
+        producer: Producer<Mapped>,
         cells: Cells,
-        blocks: Option<(Blocks<Mapped>, Owner)>,
+        supply: Supply,
         on_full: OnFull,
         link: Link,
-    ) -> Result<Self, (Link, Corrupt)> {
-        match Supply::adopt(&mut producer, &cells, blocks) {
-            Ok(supply) => Ok(Self { producer, cells, supply, on_full, link }),
-            Err(corrupt) => Err((link, corrupt)),
-        }
+    ) -> Self {
+        Self { producer, cells, supply, on_full, link }
     }
 
     /// The longest message, in bytes.

@@ -9,7 +9,7 @@ use strait_pools::placement::{Many, Mapped};
 
 /// A sender's own view of the channel's [`Store`].
 #[derive(Debug)]
-pub(super) enum Supply {
+pub(in crate::channel) enum Supply {
     None,
     Arena(Arena),
     Blocks(Stock<Mapped>),
@@ -17,7 +17,7 @@ pub(super) enum Supply {
 
 impl Supply {
     /// As a predecessor left it: with what unread messages hold, and without what else it had taken.
-    pub(super) fn adopt(
+    pub(in crate::channel) fn adopt(
         producer: &mut Producer<Mapped>,
         cells: &Cells,
         blocks: Option<(Blocks<Mapped>, Owner)>,
@@ -49,7 +49,7 @@ impl Supply {
     }
 
     /// A place for `len` bytes behind what is built and not published, if there is one now.
-    pub(super) fn find(
+    pub(in crate::channel) fn find(
         &mut self,
         producer: &mut Producer<Mapped>,
         len: usize,
@@ -70,7 +70,7 @@ impl Supply {
     }
 
     /// The place found last is used by a message that is being built.
-    pub(super) fn take(&mut self, place: Place) {
+    pub(in crate::channel) fn take(&mut self, place: Place) {
         match (self, place) {
             (Self::Arena(arena), Place::Chunk(chunk)) => arena.take(chunk),
             (Self::Blocks(stock), _) => stock.used(),
@@ -80,7 +80,7 @@ impl Supply {
 
     /// The message at `position` is built.
     #[inline(always)]
-    pub(super) fn built(&mut self, position: u64) {
+    pub(in crate::channel) fn built(&mut self, position: u64) {
         if let Self::Arena(arena) = self {
             arena.built(position);
         }
@@ -88,7 +88,7 @@ impl Supply {
 
     /// All messages that were built are published.
     #[inline(always)]
-    pub(super) fn publish(&mut self) {
+    pub(in crate::channel) fn publish(&mut self) {
         match self {
             Self::None => {}
             Self::Arena(arena) => arena.publish(),
@@ -97,7 +97,7 @@ impl Supply {
     }
 
     /// What was built and not published is given up.
-    pub(super) fn abort(&mut self) {
+    pub(in crate::channel) fn abort(&mut self) {
         match self {
             Self::None => {}
             Self::Arena(arena) => arena.abort(),
@@ -106,7 +106,7 @@ impl Supply {
     }
 
     /// Gives everything back that is in no message; done before closing.
-    pub(super) fn close(&mut self) {
+    pub(in crate::channel) fn close(&mut self) {
         if let Self::Blocks(stock) = self {
             stock.close();
         }
