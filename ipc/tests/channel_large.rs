@@ -40,7 +40,7 @@ impl Document {
     fn of(number: u64, bytes: usize) -> Self {
         let page = |index: usize| Page {
             lines: vec![format!("page {index} of {number}"), "x".repeat(index % 7)],
-            ink: vec![u8::try_from((number as usize + index) % 251).unwrap(); bytes.min(4000)],
+            ink: vec![u8::try_from((number + index as u64) % 251).unwrap(); bytes.min(4000)],
         };
         Self {
             number,
@@ -50,8 +50,13 @@ impl Document {
     }
 }
 
+/// Up to 200 KiB.
+fn varied(number: u64) -> usize {
+    usize::try_from(number * 977).unwrap() % (200 * KIB)
+}
+
 fn byte(number: u64, at: usize) -> u8 {
-    u8::try_from((number as usize * 31 + at * 7) % 251).unwrap()
+    u8::try_from((number * 31 + at as u64 * 7) % 251).unwrap()
 }
 
 fn send_bytes(sender: &mut BytesSender, number: u64, len: usize) {
@@ -78,7 +83,7 @@ fn actor() {
             let channel = place.spsc::<Document>(NAME).capacity(8).arena(256 * KIB as u64);
             let mut sender = channel.sender().unwrap();
             for number in 0..200 {
-                let bytes = (number as usize * 977) % (200 * KIB);
+                let bytes = varied(number);
                 sender.send(&Document::of(number, bytes)).unwrap();
             }
         }
@@ -105,7 +110,7 @@ fn documents_of_all_sizes_go_from_one_process_to_another() {
     let mut receiver = channel.receiver().unwrap();
     let mut child = Actor::spawn("send-documents", &place);
     for number in 0..200 {
-        let bytes = (number as usize * 977) % (200 * KIB);
+        let bytes = varied(number);
         assert_eq!(*receiver.recv().unwrap(), Document::of(number, bytes));
     }
     assert!(matches!(receiver.recv(), Err(RecvError::Closed(_))));

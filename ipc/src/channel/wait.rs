@@ -7,6 +7,7 @@
 //! until it is woken or its slice ends.
 
 use crate::ring::layout::WaitLine;
+use crate::system::process;
 use crossbeam_utils::Backoff;
 use std::time::Duration;
 use strait_pools::environment::{Clock, Liveness, Peer, WaitSlice};
@@ -38,8 +39,7 @@ pub enum Wait {
     /// polling does not pay. It pays while the waits of late, averaged with an eighth for the latest,
     /// last no more than twice that time; longer ones than four times that time count as those. So
     /// messages that follow each other within 50 µs are met as by `BusySpin`, those that are more than
-    /// 100 µs apart as by `Park`, and it takes six of them to change from one to the other. Not for sides
-    /// that share a core: each polls while the other would run, and neither can tell.
+    /// 100 µs apart as by `Park`, and it takes six of them to change from one to the other.
     Adaptive,
 }
 
@@ -63,6 +63,13 @@ pub(super) enum Stopped<E, G> {
     Timeout,
     /// The peer is gone.
     Gone(G),
+}
+
+/// Where a side sleeps, and where the other does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beds<'a> {
+    pub(super) own: &'a WaitLine,
+    pub(super) other: &'a WaitLine,
 }
 
 /// How one side waits for the other.
@@ -117,10 +124,11 @@ impl Patience {
         }
     }
 
-    /// How long to poll before sleeping, by what was seen of late.
-    fn worthwhile(&self) -> Duration {
-        let pays = self.wait != Wait::Adaptive || self.usual <= self.spin.saturating_mul(2);
-        if pays { self.spin } else { Duration::ZERO }
+    /// How long to poll before sleeping, by what was seen of late, and by whether the other side has to
+    /// run on this core.
+    fn worthwhile(&self, shared_core: bool) -> Duration {
+        let pays = !shared_core && self.usual <= self.spin.saturating_mul(2);
+        if self.wait == Wait::Adaptive && !pays { Duration::ZERO } else { self.spin }
     }
 
     /// A wait has lasted so long.
@@ -129,22 +137,23 @@ impl Patience {
         self.usual = self.usual - self.usual / 8 + counted / 8;
     }
 
-    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps on `bed`
-    /// meanwhile if its strategy is to sleep.
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps in its
+    /// own bed meanwhile if its strategy is to sleep.
     ///
     /// When the peer seems gone, `gone` says who; `None` if a successor is there by now. After that
     /// there is one last poll: what the one that is gone published before counts.
     pub(super) fn poll_until<R, E, G>(
         &mut self,
         timeout: Option<Duration>,
-        bed: &WaitLine,
+        beds: Beds<'_>,
         peer: &impl Liveness,
         clock: &impl Clock,
         gone: impl Fn() -> Option<G>,
         mut poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, G>> {
         let sleeps = self.wait.sleeps();
-        let spin = self.worthwhile();
+        let shared = sleeps && beds.own.shares_core_with(beds.other, process::core());
+        let spin = self.worthwhile(shared);
         let burst = if sleeps && spin.is_zero() { 1 } else { self.burst() };
         let backoff = Backoff::new();
         let mut started = None;
@@ -187,7 +196,7 @@ impl Patience {
                     None => ended().then_some(None),
                     found => Some(found),
                 };
-                if let Some(Some(result)) = bed.sleep_unless(Some(time), look) {
+                if let Some(Some(result)) = beds.own.sleep_unless(Some(time), look) {
                     break result;
                 }
             }
@@ -253,7 +262,8 @@ mod tests {
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, G>> {
         let timeout = Some(Duration::from_millis(timeout_ms));
-        patience(Wait::BusySpin).poll_until(timeout, &WaitLine::default(), peer, clock, gone, poll)
+        let [own, other] = &[WaitLine::default(), WaitLine::default()];
+        patience(Wait::BusySpin).poll_until(timeout, Beds { own, other }, peer, clock, gone, poll)
     }
 
     /// How a wait of 100 ms ends beside such a peer.
@@ -345,6 +355,30 @@ mod tests {
             let poll = || Ok::<_, Infallible>(asked.get().then_some(7));
             assert_eq!(poll_for(100, &peer, &clock, gone, poll), Ok(7));
         }
+    }
+
+    #[test]
+    fn who_adapts_polls_while_that_pays() {
+        let mut adaptive = Patience::new(Wait::Adaptive, 0, None, WaitSlice::default());
+        assert_eq!(adaptive.worthwhile(false), ADAPTIVE_SPIN);
+        assert_eq!(adaptive.worthwhile(true), Duration::ZERO);
+        // Six long waits make it sleep at once, six short ones poll again.
+        for (waited, before, after) in [
+            (Duration::from_secs(9), ADAPTIVE_SPIN, Duration::ZERO),
+            (Duration::ZERO, Duration::ZERO, ADAPTIVE_SPIN),
+        ] {
+            (0..60).for_each(|_| adaptive.learn(Duration::from_secs(9) - waited));
+            for _ in 0..6 {
+                assert_eq!(adaptive.worthwhile(false), before, "not yet");
+                adaptive.learn(waited);
+            }
+            assert_eq!(adaptive.worthwhile(false), after);
+        }
+        // The others do as they are told.
+        let spin = Some(Duration::from_micros(7));
+        let mut park = Patience::new(Wait::Park, 0, spin, WaitSlice::default());
+        park.learn(Duration::from_secs(9));
+        assert_eq!(Some(park.worthwhile(true)), spin);
     }
 
     #[test]

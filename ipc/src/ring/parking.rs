@@ -3,6 +3,7 @@
 //! ```text
 //! WaitLine of the side that sleeps             sleeper: AWAKE ◄─────────────┐
 //!   0    sleeper   a futex                       │ about to sleep           │ woken, or awake again
+//!   4    core      where it waited last          │                          │
 //!   8    bell      leads to its descriptor       ▼                          │
 //!                                              ASLEEP (or ARMED) ───────────┘
 //! ```
@@ -82,6 +83,16 @@ impl WaitLine {
         // after it sees that we sleep.
         fence(SeqCst, "park.sleep");
         if step("park.look") { look() } else { None }
+    }
+
+    /// Notes on which core the side waits, and tells whether the one with the line `other` was there
+    /// when it waited last.
+    pub fn shares_core_with(&self, other: &WaitLine, core: u32) -> bool {
+        let core = core.saturating_add(1);
+        if self.core.load(Relaxed) != core {
+            self.core.store(core, Relaxed);
+        }
+        other.core.load(Relaxed) == core
     }
 
     /// Says that this side is awake.
