@@ -2,7 +2,7 @@
 //!
 //! A ring must not know how liveness is found out (a kernel lock in a segment, nothing at all on the
 //! heap, a flag in a model), which clock is read, or how long a wait lasts before it looks around.
-//! These traits are those questions.
+//! These are those questions.
 
 use std::time::Duration;
 
@@ -58,6 +58,15 @@ impl Clock for Monotonic {
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()
     }
+}
+
+/// The core that this thread is on at the moment. Asks a page of the kernel's, not the kernel. In models
+/// there is one.
+pub fn current_core() -> u32 {
+    if cfg!(loom) {
+        return 0;
+    }
+    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(u32::MAX)
 }
 
 /// A peer that is always there: both ends live in this process and die with it.

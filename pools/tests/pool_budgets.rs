@@ -9,7 +9,7 @@ use std::thread;
 use strait_pools::pool::{Arena, FifoArena, FixedPool, Heap, HeapOptions, ThreadHeap};
 use strait_pools::sync::{Counts, count};
 
-const NOTHING: Counts = Counts { loads: 0, stores: 0, rmws: 0, fences: 0 };
+const NOTHING: Counts = Counts { loads: 0, stores: 0, rmws: 0, fences: 0, system_calls: 0 };
 
 const SIZES: [usize; 3] = [64, 1_024, 65_536];
 

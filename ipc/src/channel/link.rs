@@ -2,7 +2,7 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
-use super::wait::{Beds, Patience, Stopped};
+use super::wait::{Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
@@ -87,17 +87,17 @@ impl Link {
         self.guard.forked()
     }
 
-    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps if this
-    /// side does.
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps on `bed` if
+    /// this side sleeps.
     pub(super) fn poll_until<R, E>(
         &mut self,
         timeout: Option<Duration>,
-        beds: Beds<'_>,
+        bed: &WaitLine,
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, End>> {
         let mut patience = self.patience;
         let end = || self.end();
-        let result = patience.poll_until(timeout, beds, &*self, &Monotonic, end, poll);
+        let result = patience.poll_until(timeout, bed, &*self, &Monotonic, end, poll);
         self.patience = patience;
         result
     }

@@ -7,7 +7,6 @@
 //! until it is woken or its slice ends.
 
 use crate::ring::layout::WaitLine;
-use crate::system::process;
 use crossbeam_utils::Backoff;
 use std::time::Duration;
 use strait_pools::environment::{Clock, Liveness, Peer, WaitSlice};
@@ -65,13 +64,6 @@ pub(super) enum Stopped<E, G> {
     Gone(G),
 }
 
-/// Where a side sleeps, and where the other does.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Beds<'a> {
-    pub(super) own: &'a WaitLine,
-    pub(super) other: &'a WaitLine,
-}
-
 /// How one side waits for the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -126,9 +118,9 @@ impl Patience {
 
     /// How long to poll before sleeping, by what was seen of late, and by whether the other side has to
     /// run on this core.
-    fn worthwhile(&self, shared_core: bool) -> Duration {
-        let pays = !shared_core && self.usual <= self.spin.saturating_mul(2);
-        if self.wait == Wait::Adaptive && !pays { Duration::ZERO } else { self.spin }
+    fn worthwhile(&self, shared_core: impl FnOnce() -> bool) -> Duration {
+        let pays = || self.usual <= self.spin.saturating_mul(2) && !shared_core();
+        if self.wait == Wait::Adaptive && !pays() { Duration::ZERO } else { self.spin }
     }
 
     /// A wait has lasted so long.
@@ -137,28 +129,28 @@ impl Patience {
         self.usual = self.usual - self.usual / 8 + counted / 8;
     }
 
-    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps in its
-    /// own bed meanwhile if its strategy is to sleep.
+    /// Polls until there is a result, the peer is gone, or `timeout` has passed; sleeps on `bed`
+    /// meanwhile if its strategy is to sleep.
     ///
     /// When the peer seems gone, `gone` says who; `None` if a successor is there by now. After that
     /// there is one last poll: what the one that is gone published before counts.
     pub(super) fn poll_until<R, E, G>(
         &mut self,
         timeout: Option<Duration>,
-        beds: Beds<'_>,
+        bed: &WaitLine,
         peer: &impl Liveness,
         clock: &impl Clock,
         gone: impl Fn() -> Option<G>,
         mut poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, G>> {
         let sleeps = self.wait.sleeps();
-        let shared = sleeps && beds.own.shares_core_with(beds.other, process::core());
-        let spin = self.worthwhile(shared);
-        let burst = if sleeps && spin.is_zero() { 1 } else { self.burst() };
+        // A side that sleeps polls once before it thinks about how long to.
+        let mut spin = Duration::ZERO;
         let backoff = Backoff::new();
         let mut started = None;
         let mut probed = Duration::ZERO;
         let result = loop {
+            let burst = if sleeps && spin.is_zero() { 1 } else { self.burst() };
             let found = (0..burst).find_map(|_| {
                 let found = poll().transpose();
                 if found.is_none() {
@@ -171,6 +163,9 @@ impl Patience {
             }
 
             let now = clock.now();
+            if started.is_none() {
+                spin = self.worthwhile(|| bed.shares_its_core());
+            }
             let waited = now.saturating_sub(*started.get_or_insert(now));
             let mut standing = peer.glance();
             if standing == Peer::Alive && waited.saturating_sub(probed) >= self.slice.0 {
@@ -196,7 +191,7 @@ impl Patience {
                     None => ended().then_some(None),
                     found => Some(found),
                 };
-                if let Some(Some(result)) = beds.own.sleep_unless(Some(time), look) {
+                if let Some(Some(result)) = bed.sleep_unless(Some(time), look) {
                     break result;
                 }
             }
@@ -262,8 +257,8 @@ mod tests {
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, G>> {
         let timeout = Some(Duration::from_millis(timeout_ms));
-        let [own, other] = &[WaitLine::default(), WaitLine::default()];
-        patience(Wait::BusySpin).poll_until(timeout, Beds { own, other }, peer, clock, gone, poll)
+        let bed = WaitLine::default();
+        patience(Wait::BusySpin).poll_until(timeout, &bed, peer, clock, gone, poll)
     }
 
     /// How a wait of 100 ms ends beside such a peer.
@@ -360,8 +355,8 @@ mod tests {
     #[test]
     fn who_adapts_polls_while_that_pays() {
         let mut adaptive = Patience::new(Wait::Adaptive, 0, None, WaitSlice::default());
-        assert_eq!(adaptive.worthwhile(false), ADAPTIVE_SPIN);
-        assert_eq!(adaptive.worthwhile(true), Duration::ZERO);
+        assert_eq!(adaptive.worthwhile(|| false), ADAPTIVE_SPIN);
+        assert_eq!(adaptive.worthwhile(|| true), Duration::ZERO);
         // Six long waits make it sleep at once, six short ones poll again.
         for (waited, before, after) in [
             (Duration::from_secs(9), ADAPTIVE_SPIN, Duration::ZERO),
@@ -369,16 +364,16 @@ mod tests {
         ] {
             (0..60).for_each(|_| adaptive.learn(Duration::from_secs(9) - waited));
             for _ in 0..6 {
-                assert_eq!(adaptive.worthwhile(false), before, "not yet");
+                assert_eq!(adaptive.worthwhile(|| false), before, "not yet");
                 adaptive.learn(waited);
             }
-            assert_eq!(adaptive.worthwhile(false), after);
+            assert_eq!(adaptive.worthwhile(|| false), after);
         }
         // The others do as they are told.
         let spin = Some(Duration::from_micros(7));
         let mut park = Patience::new(Wait::Park, 0, spin, WaitSlice::default());
         park.learn(Duration::from_secs(9));
-        assert_eq!(Some(park.worthwhile(true)), spin);
+        assert_eq!(Some(park.worthwhile(|| true)), spin);
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //!
 //! WaitLine (both sides write it; in rings whose sides never sleep nobody does)
 //!   0    sleeper      AWAKE, ASLEEP or ARMED; a futex, 4 B
-//!   4    core         the core on which the side waited last, counted from 1; 0: unknown; 4 B
+//!   4    woken_from   the core that the side was woken from last, counted from 1; 0: never; 4 B
 //!   8    bell         what leads the waker to the sleeper's descriptor; 0: nothing does
 //!
 //! wide cell (64 B or more, a multiple of 16)    dense cell (16 B)
@@ -88,9 +88,9 @@ pub const ARMED: u32 = 2;
 pub struct WaitLine {
     /// [`AWAKE`], [`ASLEEP`] or [`ARMED`]. Anything else wakes as `ASLEEP` does.
     pub sleeper: Futex,
-    /// The core on which the side was when it waited last, counted from 1; 0 if that is not known. A
-    /// hint: whoever shares a core with the other side polls in vain.
-    pub core: AtomicU32,
+    /// The core from which the side was woken last, counted from 1; 0 if it never was. A hint: whoever
+    /// shares a core with the other side polls in vain.
+    pub woken_from: AtomicU32,
     /// The random number in the address of the side's descriptor; 0 if it has none.
     pub bell: AtomicU64,
 }
@@ -207,7 +207,7 @@ const _: () = {
     assert!(offset_of!(ConsumerLines, wait) == 256);
     assert!(size_of::<WaitLine>() == 128);
     assert!(offset_of!(WaitLine, sleeper) == 0);
-    assert!(offset_of!(WaitLine, core) == 4);
+    assert!(offset_of!(WaitLine, woken_from) == 4);
     assert!(offset_of!(WaitLine, bell) == 8);
     assert!(size_of::<CellHead>() == 16);
     assert!(offset_of!(CellHead, meta) == 8);

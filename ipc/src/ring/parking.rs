@@ -3,7 +3,7 @@
 //! ```text
 //! WaitLine of the side that sleeps             sleeper: AWAKE ◄─────────────┐
 //!   0    sleeper   a futex                       │ about to sleep           │ woken, or awake again
-//!   4    core      where it waited last          │                          │
+//!   4    woken_from, a core                       │                          │
 //!   8    bell      leads to its descriptor       ▼                          │
 //!                                              ASLEEP (or ARMED) ───────────┘
 //! ```
@@ -43,6 +43,7 @@
 use super::layout::{ARMED, ASLEEP, AWAKE, WaitLine};
 use std::fmt;
 use std::time::Duration;
+use strait_pools::environment::current_core;
 use strait_pools::marks::{Mark, pass};
 use strait_pools::sync::Ordering::{Relaxed, SeqCst};
 use strait_pools::sync::{fence, step};
@@ -85,14 +86,10 @@ impl WaitLine {
         if step("park.look") { look() } else { None }
     }
 
-    /// Notes on which core the side waits, and tells whether the one with the line `other` was there
-    /// when it waited last.
-    pub fn shares_core_with(&self, other: &WaitLine, core: u32) -> bool {
-        let core = core.saturating_add(1);
-        if self.core.load(Relaxed) != core {
-            self.core.store(core, Relaxed);
-        }
-        other.core.load(Relaxed) == core
+    /// Whether the side was last woken from the core that it is on now: the other side then has to run
+    /// here, and cannot while this one polls.
+    pub fn shares_its_core(&self) -> bool {
+        self.woken_from.load(Relaxed) == current_core().saturating_add(1)
     }
 
     /// Says that this side is awake.
@@ -133,6 +130,7 @@ impl WaitLine {
     fn wake_sleeper(&self, bell: &mut Ringer) {
         // The word first: who is about to sleep on it does not.
         let slept = if step("park.word") { self.sleeper.swap(AWAKE, Relaxed) } else { ASLEEP };
+        self.woken_from.store(current_core().saturating_add(1), Relaxed);
         pass(Mark::WakeNoted);
         match slept {
             AWAKE => {}

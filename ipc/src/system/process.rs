@@ -1,4 +1,4 @@
-//! What a process is called, whether it is paused, and on which core it runs.
+//! What a process is called, and whether it is paused.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,11 +8,6 @@ pub fn program_name() -> String {
     let executable = std::env::current_exe().ok();
     let name = executable.as_deref().and_then(|path| path.file_name());
     name.map_or_else(|| "?".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// The core that this thread is on at the moment. Asks the kernel's page, not the kernel.
-pub fn core() -> u32 {
-    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(u32::MAX)
 }
 
 /// Whether process `pid` is stopped, by a signal or a debugger; `false` if that cannot be known.

@@ -3,7 +3,7 @@
 use crate::channel::error::{BadMessage, DescriptorError, RecvError};
 use crate::channel::kept::{Kept, OwnedBytes};
 use crate::channel::link::{Cell, Cells, Link, Place};
-use crate::channel::wait::{Beds, Stopped};
+use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::Invalid;
 use crate::ring::blocks::{Blocks, Owner};
@@ -202,14 +202,13 @@ impl BytesReceiver {
     #[cold]
     fn wait(&mut self, timeout: Option<Duration>) -> Result<u64, RecvError> {
         let Self { consumer, link, .. } = self;
-        let words = consumer.words().clone();
-        let beds = Beds { own: &words.consumer.wait, other: &words.producer.wait };
+        let lines = consumer.words().consumer.clone();
         let poll = || match consumer.poll(1) {
             Poll::Ready(position) => Ok(Some(position)),
             Poll::Empty => Ok(None),
             Poll::Corrupt(corrupt) => Err(corrupt),
         };
-        link.poll_until(timeout, beds, poll).map_err(|stopped| match stopped {
+        link.poll_until(timeout, &lines.wait, poll).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => RecvError::Timeout,
             Stopped::Gone(end) => end.into(),

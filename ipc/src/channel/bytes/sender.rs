@@ -4,7 +4,7 @@ use super::supply::Supply;
 use crate::channel::error::{DescriptorError, SendError};
 use crate::channel::link::{Cell, Cells, Link, Place};
 use crate::channel::open::OnFull;
-use crate::channel::wait::{Beds, Stopped};
+use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::WriteError;
 use crate::ring::spsc::{Corrupt, Producer};
@@ -278,10 +278,9 @@ impl BytesSender {
             return Err(SendError::Forked);
         }
         let Self { producer, link, supply, cells, .. } = self;
-        let words = producer.words().clone();
-        let beds = Beds { own: &words.producer.wait, other: &words.consumer.wait };
+        let lines = producer.words().producer.clone();
         let room = || Ok(has_room(producer, supply, cells, len)?.then_some(()));
-        link.poll_until(timeout, beds, room).map_err(|stopped| match stopped {
+        link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
             Stopped::Failed(corrupt) => self.corrupt(corrupt),
             Stopped::Timeout => SendError::Timeout,
             Stopped::Gone(end) => end.into(),
