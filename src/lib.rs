@@ -5,8 +5,8 @@ mod domain;
 pub use domain::Domain;
 pub use strait_ipc::channel::{
     AsyncReceiver, AsyncSender, Batch, Bytes, BytesReceiver, BytesSender, Checked, Claim,
-    DescriptorError, Loan, OnFull, OpenError, Received, Receiver, RecvError, Sample, SendError,
-    Sender, Spsc, Standby, Trust, Trusted, Wait,
+    DescriptorError, Loan, OnFull, OpenError, Owned, OwnedBytes, Received, Receiver, RecvError,
+    Sample, SendError, Sender, Spsc, Standby, Trust, Trusted, Wait,
 };
 pub use strait_ipc::endpoint::{Condition, Holder, PeerView};
 pub use strait_ipc::segment::Segment;
