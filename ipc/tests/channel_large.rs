@@ -134,6 +134,33 @@ fn sixty_four_mebibytes_are_one_message() {
     }
 }
 
+/// What is read stands where it was written: nothing was copied in between.
+#[test]
+fn messages_are_built_and_read_in_place() {
+    let arena = Spsc::<Bytes>::unnamed("pair").arena(64 * KIB as u64);
+    let blocks = Spsc::<Bytes>::unnamed("pair").blocks(4, 40 * KIB as u64);
+    for channel in [arena, blocks] {
+        let (mut sender, mut receiver) = channel.pair().unwrap();
+        for len in [10, 30 * KIB, 40 * KIB] {
+            let mut claim = sender.claim(len).unwrap();
+            let written = claim.as_mut_ptr().cast_const();
+            claim.commit();
+            // Both sides have the one mapping of this process.
+            assert_eq!(receiver.recv().unwrap().as_ptr(), written, "{len} bytes");
+        }
+    }
+    let channel = Spsc::<Document>::unnamed("pair").blocks(4, 40 * KIB as u64);
+    let (mut sender, mut receiver) = channel.pair().unwrap();
+    let document = Document::of(1, 20 * KIB);
+    let mut loan = sender.loan_len(30 * KIB).unwrap();
+    let start = loan.as_mut_ptr().0.addr();
+    loan.publish(&document).unwrap();
+    let kept = receiver.recv().unwrap().keep().unwrap();
+    let archived = std::ptr::from_ref(&*kept).addr();
+    assert!((start..start + 30 * KIB).contains(&archived), "the root stands in the loan");
+    assert_eq!(*kept, document);
+}
+
 #[test]
 fn what_never_fits_is_an_error_that_names_both_sizes() {
     let (mut sender, _receiver) = Spsc::<Bytes>::unnamed("pair").arena(5000).pair().unwrap();

@@ -1,7 +1,7 @@
 //! Messages that are kept beyond the next one.
 
 use super::link::leave;
-use super::open::ringer;
+use super::open::ring;
 use super::trust::{Checked, Trust};
 use crate::endpoint::Endpoint;
 use crate::message::Message;
@@ -52,7 +52,7 @@ impl Drop for Kept {
         }
         self.blocks.free(self.index, self.me);
         if self.parking {
-            self.words.producer.wait.wake(&mut ringer());
+            self.words.producer.wait.wake(&mut |line| ring(&mut None, line));
         }
         drop(endpoint);
         leave(segment);

@@ -12,6 +12,7 @@ use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::blocks::{Blocks, Owner};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError, PAGE, Store};
+use crate::ring::layout::WaitLine;
 use crate::ring::parking::Ringer;
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
@@ -436,18 +437,22 @@ pub(super) fn channel_of(segment: &Segment) -> Result<&ChannelInfo, OpenError> {
     }
 }
 
-/// Rings the bell whose key stands in the line. A bell that cannot be reached has a clock beside it.
-pub(super) fn ringer() -> Ringer {
-    let mut rope: Option<Rope> = None;
-    Ringer::new(move |line| {
-        let key = line.bell.load(Relaxed);
-        if rope.as_ref().is_none_or(|rope| rope.key() != key) {
-            rope = if key == 0 { None } else { Rope::new(key).ok() };
-        }
-        if let Some(rope) = &rope {
-            rope.pull();
-        }
-    })
+/// A way to ring that remembers the rope.
+fn ringer() -> Ringer {
+    let mut rope = None;
+    Ringer::new(move |line| ring(&mut rope, line))
+}
+
+/// Rings the bell whose key stands in the line, by this rope if it is that bell's. A bell that cannot be
+/// reached has a clock beside it.
+pub(super) fn ring(rope: &mut Option<Rope>, line: &WaitLine) {
+    let key = line.bell.load(Relaxed);
+    if rope.as_ref().is_none_or(|rope| rope.key() != key) {
+        *rope = if key == 0 { None } else { Rope::new(key).ok() };
+    }
+    if let Some(rope) = rope {
+        rope.pull();
+    }
 }
 
 fn spec<'a>(label: &'a str, geometry: Geometry, content: &Content<'a>) -> ChannelSpec<'a> {

@@ -105,36 +105,37 @@ impl WaitLine {
         self.sleeper.load(Relaxed) == ARMED
     }
 
-    /// Wakes the side if it sleeps; called after what it may wait for was stored.
+    /// Wakes the side if it sleeps, by `ring` if it waits for its descriptor; called after what it may
+    /// wait for was stored.
     #[inline(always)]
-    pub fn wake(&self, bell: &mut Ringer) {
+    pub fn wake(&self, ring: &mut dyn FnMut(&Self)) {
         // Pairs with `park.sleep`.
         fence(SeqCst, "park.wake");
         if self.sleeper.load(Relaxed) != AWAKE {
-            self.wake_sleeper(bell);
+            self.wake_sleeper(ring);
         }
     }
 
     /// Wakes the side whatever its word says; done by a successor. A predecessor may have died after
     /// changing the word and before calling the kernel.
-    pub(super) fn rouse(&self, bell: &mut Ringer) {
+    pub(super) fn rouse(&self, ring: &mut dyn FnMut(&Self)) {
         // Pairs with `park.sleep`, for what the predecessor published.
         fence(SeqCst, "park.rouse");
         self.sleeper.swap(AWAKE, Relaxed);
         self.sleeper.wake();
-        (bell.0)(self);
+        ring(self);
     }
 
     #[cold]
     #[inline(never)]
-    fn wake_sleeper(&self, bell: &mut Ringer) {
+    fn wake_sleeper(&self, ring: &mut dyn FnMut(&Self)) {
         // The word first: who is about to sleep on it does not.
         let slept = if step("park.word") { self.sleeper.swap(AWAKE, Relaxed) } else { ASLEEP };
         self.woken_from.store(current_core().saturating_add(1), Relaxed);
         pass(Mark::WakeNoted);
         match slept {
             AWAKE => {}
-            ARMED => (bell.0)(self),
+            ARMED => ring(self),
             _ => self.sleeper.wake(),
         }
         pass(Mark::WakeDone);
@@ -148,6 +149,12 @@ impl Ringer {
     /// Rings as `ring` does.
     pub fn new(ring: impl FnMut(&WaitLine) + Send + Sync + 'static) -> Self {
         Self(Box::new(ring))
+    }
+
+    /// Its way to ring.
+    #[inline(always)]
+    pub(super) fn way(&mut self) -> &mut dyn FnMut(&WaitLine) {
+        &mut *self.0
     }
 }
 

@@ -204,7 +204,7 @@ impl<P: Placement> Producer<P> {
             incarnation,
         };
         if let Some(ringer) = &mut producer.ringer {
-            producer.words.consumer.wait.rouse(ringer);
+            producer.words.consumer.wait.rouse(ringer.way());
         }
         Ok(producer)
     }
@@ -333,7 +333,7 @@ impl<P: Placement> Producer<P> {
     #[inline]
     pub fn wake(&mut self) {
         if let Some(ringer) = &mut self.ringer {
-            self.words.consumer.wait.wake(ringer);
+            self.words.consumer.wait.wake(ringer.way());
         }
     }
 
@@ -422,7 +422,7 @@ impl<P: Placement> Consumer<P> {
         let mut consumer =
             Self { words, position, told, every, reach, horizon, look_at, stream, ringer };
         if let Some(ringer) = &mut consumer.ringer {
-            consumer.words.producer.wait.rouse(ringer);
+            consumer.words.producer.wait.rouse(ringer.way());
         }
         Ok(consumer)
     }
@@ -509,7 +509,7 @@ impl<P: Placement> Consumer<P> {
     /// Wakes the producer if it sleeps; done by itself only after closing.
     pub fn wake(&mut self) {
         if let Some(ringer) = &mut self.ringer {
-            self.words.producer.wait.wake(ringer);
+            self.words.producer.wait.wake(ringer.way());
         }
     }
 
@@ -560,6 +560,6 @@ fn tell<P: Placement>(
     *told = position;
     pass(Mark::ConsumerTold);
     if let Some(ringer) = ringer {
-        words.producer.wait.wake(ringer);
+        words.producer.wait.wake(ringer.way());
     }
 }

@@ -5,7 +5,7 @@ use crate::operations::{CAPACITY, operations};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
-use strait_ipc::channel::{RecvError, SendError};
+use strait_ipc::channel::{RecvError, SendError, Spsc, Wait};
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -97,4 +97,28 @@ fn rich_messages_leave_the_heap_alone() {
 fn the_counter_counts() {
     let (_, calls) = counting(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(calls, 2, "one to allocate, one to free");
+}
+
+/// Neither in the arena nor in a block, where messages are kept and given back.
+#[test]
+fn messages_that_stand_in_no_cell_are_sent_received_and_kept_without_allocations() {
+    let message = vec![vec!["x".repeat(100); 10]; 10];
+    let arena = Spsc::<Vec<Vec<String>>>::unnamed("arena").capacity(4).arena(64 << 10);
+    let blocks = Spsc::<Vec<Vec<String>>>::unnamed("blocks").capacity(4).blocks(4, 32 << 10);
+    for channel in [arena, blocks.wait(Wait::Park)] {
+        let (mut sender, mut receiver) = channel.pair().unwrap();
+        let mut once = || {
+            sender.send(&message).unwrap();
+            let sample = receiver.recv().unwrap();
+            assert_eq!(sample[9][9].len(), 100);
+            let Ok(kept) = sample.keep() else { return };
+            sender.send(&message).unwrap();
+            assert_eq!(receiver.recv().unwrap().len(), 10);
+            assert_eq!(kept[9][9].len(), 100);
+        };
+        // The first one finds out how much scratch the serializer needs.
+        once();
+        let ((), calls) = counting(|| (0..100).for_each(|_| once()));
+        assert_eq!(calls, 0);
+    }
 }
