@@ -149,6 +149,8 @@ impl Patience {
         let backoff = Backoff::new();
         let mut started = None;
         let mut probed = Duration::ZERO;
+        let at_once = self.wait == Wait::Park && self.spin.is_zero() && timeout.is_none();
+        let mut slept = false;
         let result = loop {
             let burst = if sleeps && spin.is_zero() { 1 } else { self.burst() };
             let found = (0..burst).find_map(|_| {
@@ -162,13 +164,24 @@ impl Patience {
                 break result;
             }
 
+            // The first sleep of a side that polls for no time needs no clock.
+            if at_once && !slept {
+                slept = true;
+                if let Some(result) = sleep(bed, peer, self.slice.0, &mut poll) {
+                    break result;
+                }
+                continue;
+            }
+
             let now = clock.now();
-            if started.is_none() {
+            let first = started.is_none();
+            if first {
                 spin = self.worthwhile(|| bed.shares_its_core());
             }
             let waited = now.saturating_sub(*started.get_or_insert(now));
             let mut standing = peer.glance();
-            if standing == Peer::Alive && waited.saturating_sub(probed) >= self.slice.0 {
+            let slice_over = slept && first || waited.saturating_sub(probed) >= self.slice.0;
+            if standing == Peer::Alive && slice_over {
                 probed = waited;
                 standing = peer.probe();
             }
@@ -185,13 +198,7 @@ impl Patience {
             if sleeps && waited >= spin {
                 let slice = self.slice.0.saturating_sub(waited - probed);
                 let time = timeout.map_or(slice, |limit| slice.min(limit - waited));
-                // One that closes after this look wakes us.
-                let ended = || matches!(peer.glance(), Peer::Closed | Peer::Died);
-                let look = || match poll().transpose() {
-                    None => ended().then_some(None),
-                    found => Some(found),
-                };
-                if let Some(Some(result)) = bed.sleep_unless(Some(time), look) {
+                if let Some(result) = sleep(bed, peer, time, &mut poll) {
                     break result;
                 }
             }
@@ -201,6 +208,22 @@ impl Patience {
         }
         result.map_err(Stopped::Failed)
     }
+}
+
+/// Sleeps on `bed` for `time` at most, unless the last poll finds something, or the peer has ended. One
+/// that ends after that wakes us.
+fn sleep<R, E>(
+    bed: &WaitLine,
+    peer: &impl Liveness,
+    time: Duration,
+    mut poll: impl FnMut() -> Result<Option<R>, E>,
+) -> Option<Result<R, E>> {
+    let ended = || matches!(peer.glance(), Peer::Closed | Peer::Died);
+    let look = || match poll().transpose() {
+        None => ended().then_some(None),
+        found => Some(found),
+    };
+    bed.sleep_unless(Some(time), look).flatten()
 }
 
 #[cfg(test)]
