@@ -1,7 +1,7 @@
 //! Messages that are kept beyond the next one.
 
 use super::link::leave;
-use super::open::ring;
+use super::ringing::ring;
 use super::trust::{Checked, Trust};
 use crate::endpoint::Endpoint;
 use crate::message::Message;

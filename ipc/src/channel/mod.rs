@@ -23,6 +23,7 @@ pub mod kept;
 mod link;
 pub mod open;
 pub mod receiver;
+mod ringing;
 pub mod sender;
 pub mod standby;
 pub mod trust;

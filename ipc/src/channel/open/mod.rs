@@ -1,31 +1,40 @@
 //! From a name, a type and a few choices to a sender or a receiver.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | this one | [`Spsc`]: find the channel or make it, see that it is the one that was asked for, take a side |
+//! | `choices` | what may be chosen |
+//! | `content` | what the ring must know of the messages |
 
-use super::bytes::{Bytes, BytesReceiver, BytesSender, Supply};
-use super::error::{OpenError, TypeMismatch};
-use super::link::{Cells, Link, map_blocks, map_ring};
-use super::receiver::Receiver;
-use super::sender::Sender;
-use super::standby::Standby;
-use super::trust::{Checked, Trust};
-use super::wait::{Patience, Wait};
+mod choices;
+mod content;
+
+pub(super) use content::Content;
+
+use crate::channel::bytes::{Bytes, BytesReceiver, BytesSender, Supply};
+use crate::channel::error::{OpenError, TypeMismatch};
+use crate::channel::link::{Cells, Link, map_blocks, map_ring};
+use crate::channel::receiver::Receiver;
+use crate::channel::ringing::ringer;
+use crate::channel::sender::Sender;
+use crate::channel::standby::Standby;
+use crate::channel::trust::{Checked, Trust};
+use crate::channel::wait::{Patience, Wait};
 use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::blocks::{Blocks, Owner};
-use crate::ring::geometry::{CellFormat, Geometry, GeometryError, PAGE, Store};
-use crate::ring::layout::WaitLine;
+use crate::ring::geometry::{CellFormat, Geometry, GeometryError, Store};
 use crate::ring::parking::Ringer;
 use crate::ring::spsc::{Consumer, Producer, Words};
 use crate::segment::{
     ChannelInfo, ChannelSpec, Directory, Discipline, MapOptions, NameError, Segment, SegmentName,
     SegmentSpec,
 };
-use crate::system::bell::Rope;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::environment::WaitSlice;
 use strait_pools::placement::Mapped;
-use strait_pools::sync::Ordering::Relaxed;
 
 /// What a sender does when the ring is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,40 +92,6 @@ enum AskedCell {
     Dense,
 }
 
-/// What the ring must know of the messages.
-pub(super) struct Content<'a> {
-    fingerprint: Fingerprint,
-    schema: &'a str,
-    /// Bytes of the smallest message.
-    least: usize,
-    /// Bytes to make room for unless asked otherwise.
-    usual: usize,
-    /// Whether all messages have the length `least`.
-    fixed: bool,
-}
-
-impl Content<'_> {
-    /// Whether such messages can stand in cells of this format, or elsewhere in such a ring.
-    fn fits(&self, geometry: Geometry, channel: &str) -> Result<(), OpenError> {
-        let (channel, message) = (channel.to_owned(), type_name(self.schema).to_owned());
-        let (cell, longest) = (geometry.cell(), geometry.store().longest());
-        // The lengths of what fits memory.
-        #[allow(clippy::cast_possible_truncation)]
-        let room = match geometry.store() {
-            Store::Blocks { .. } => longest as usize,
-            Store::None | Store::Arena { .. } => cell.body_bytes().max(longest as usize),
-        };
-        let needed = self.least;
-        if cell == CellFormat::Dense && (!self.fixed || needed > room) {
-            return Err(OpenError::NotDense { channel, message });
-        }
-        if needed > room {
-            return Err(OpenError::CellTooSmall { channel, message, needed, room });
-        }
-        Ok(())
-    }
-}
-
 impl<T, V: Trust> Spsc<T, V> {
     /// The channel `channel` of `domain`, a file in `directory`.
     pub fn named(directory: Directory, domain: &str, channel: &str) -> Self {
@@ -150,103 +125,6 @@ impl<T, V: Trust> Spsc<T, V> {
             map: MapOptions::default(),
             of: PhantomData,
         }
-    }
-
-    /// Number of messages the ring holds, a power of two (default 1024).
-    pub fn capacity(mut self, messages: u64) -> Self {
-        self.capacity = Some(messages);
-        self
-    }
-
-    /// Longest message in bytes; cells take 16 more, rounded up (see [`CellFormat::wide_for`]). The default
-    /// fits plain types exactly, and gives messages of varying length 240 bytes.
-    pub fn max_len(mut self, bytes: usize) -> Self {
-        self.cell = Some(AskedCell::MaxLen(bytes));
-        self
-    }
-
-    /// Room for messages that are longer than a cell, in bytes, rounded up to whole pages (default: none).
-    /// The longest message is as long as all of it; several that are not read yet share it.
-    ///
-    /// Such messages are built in place as well, and read in place.
-    pub fn arena(mut self, bytes: u64) -> Self {
-        // What cannot be rounded up is refused as it is.
-        let bytes = bytes.checked_next_multiple_of(PAGE as u64).unwrap_or(bytes);
-        self.store = Store::Arena { bytes };
-        self
-    }
-
-    /// Blocks for messages that their reader may [keep](super::Sample::keep): so many, a power of two, of
-    /// so many bytes, rounded up to whole cache lines. Every message then lies in one, and is as long
-    /// as that at most. There are as many messages at a time as blocks: built, unread, or kept.
-    pub fn blocks(mut self, count: u64, bytes: u64) -> Self {
-        let bytes = bytes.checked_next_multiple_of(64).unwrap_or(bytes);
-        self.store = Store::Blocks { count, bytes };
-        self
-    }
-
-    /// Cells of 16 bytes, four to a cache line, for streams of plain messages of at most 8 bytes.
-    pub fn dense(mut self) -> Self {
-        self.cell = Some(AskedCell::Dense);
-        self
-    }
-
-    /// What this side does when the ring is full, if it sends (default: [`OnFull::Block`]).
-    pub fn on_full(mut self, policy: OnFull) -> Self {
-        self.on_full = policy;
-        self
-    }
-
-    /// How this side waits. By default as fits the channel: [`Wait::Adaptive`] if it was made for sides
-    /// that may sleep, [`Wait::BusySpin`] if not.
-    ///
-    /// Whether sides may sleep is settled when the channel is made. So ask for [`Wait::Park`] or
-    /// [`Wait::Adaptive`] on both sides, or for [`parking`](Spsc::parking) on the other one.
-    pub fn wait(mut self, wait: Wait) -> Self {
-        self.wait = Some(wait);
-        self
-    }
-
-    /// Asks for a channel whose sides may sleep, whatever this one does. A message or a batch then costs
-    /// its sender a fence and a load; a channel made without it pays nothing, and nobody can sleep on
-    /// it or get a descriptor for it.
-    pub fn parking(mut self) -> Self {
-        self.parking = true;
-        self
-    }
-
-    /// Pause instructions between two polls of [`Wait::BusySpin`] and [`Wait::Adaptive`] (default: 0).
-    /// They are kind to a sibling hardware thread, and cost a lone message up to one of them: 10 to
-    /// 50 ns on present machines.
-    pub fn pauses(mut self, instructions: u32) -> Self {
-        self.pauses = instructions;
-        self
-    }
-
-    /// How long [`Wait::Park`] (default: not at all) and [`Wait::Adaptive`] (default: 50 µs) poll before
-    /// they sleep.
-    pub fn spin(mut self, time: Duration) -> Self {
-        self.spin = Some(time);
-        self
-    }
-
-    /// How long a wait lasts before it asks the kernel whether the peer's process still exists
-    /// (default 10 ms).
-    pub fn slice(mut self, slice: Duration) -> Self {
-        self.slice = WaitSlice(slice);
-        self
-    }
-
-    /// Whether to touch every page at opening, so that none faults later (default: yes).
-    pub fn prefault(mut self, yes: bool) -> Self {
-        self.map.prefault = yes;
-        self
-    }
-
-    /// Whether to lock the pages in memory (default: no).
-    pub fn mlock(mut self, yes: bool) -> Self {
-        self.map.mlock = yes;
-        self
     }
 
     fn label(&self) -> String {
@@ -434,24 +312,6 @@ pub(super) fn channel_of(segment: &Segment) -> Result<&ChannelInfo, OpenError> {
     match segment.channels() {
         [info] => Ok(info),
         others => Err(OpenError::ChannelCount(others.len())),
-    }
-}
-
-/// A way to ring that remembers the rope.
-fn ringer() -> Ringer {
-    let mut rope = None;
-    Ringer::new(move |line| ring(&mut rope, line))
-}
-
-/// Rings the bell whose key stands in the line, by this rope if it is that bell's. A bell that cannot be
-/// reached has a clock beside it.
-pub(super) fn ring(rope: &mut Option<Rope>, line: &WaitLine) {
-    let key = line.bell.load(Relaxed);
-    if rope.as_ref().is_none_or(|rope| rope.key() != key) {
-        *rope = if key == 0 { None } else { Rope::new(key).ok() };
-    }
-    if let Some(rope) = rope {
-        rope.pull();
     }
 }
 
