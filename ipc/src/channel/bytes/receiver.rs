@@ -290,8 +290,12 @@ impl BytesReceiver {
         }
     }
 
-    /// Releases the message that is in hand, but for its block; `None` if it is in none.
+    /// Releases the message that is in hand, but for its block; `None` if it is in none, and in a forked
+    /// child, which does not have it.
     pub(in crate::channel) fn keep(&mut self) -> Option<Kept> {
+        if self.link.forked() {
+            return None;
+        }
         let (blocks, me) = self.blocks.clone()?;
         let index = self.in_hand.take()?;
         let hold = self.link.hold()?;
