@@ -304,7 +304,7 @@ pub fn round(seed: u64, number: u64) -> Round {
         steps: Vec::new(),
     };
     let circle = circle(seed);
-    let first_of_blocks = random.any();
+    let first_of_blocks = random.below(OF_BLOCKS.len() as u64);
     for index in 0..STEPS {
         let place = FROM_THE_CIRCLE.iter().zip(number * FROM_THE_CIRCLE.len() as u64..);
         let place = place.into_iter().find(|&(&from_the_circle, _)| from_the_circle == index);
@@ -316,7 +316,7 @@ pub fn round(seed: u64, number: u64) -> Round {
         let about_blocks = ABOUT_BLOCKS.iter().zip(0..).find(|&(&other, _)| other == index);
         let of_blocks = about_blocks.and_then(|(_, place)| {
             (place..place + OF_BLOCKS.len() as u64)
-                .map(|place| cycled(&OF_BLOCKS, (first_of_blocks >> 8) + place))
+                .map(|place| cycled(&OF_BLOCKS, first_of_blocks + place))
                 .find(|&mark| fits(mark, &round))
         });
         let step = match mark.or(of_blocks) {
