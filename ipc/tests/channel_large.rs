@@ -245,6 +245,23 @@ fn loans_and_batches_take_their_place_by_themselves() {
 }
 
 #[test]
+fn a_batch_as_long_as_the_ring_that_is_dropped_leaves_the_arena_as_it_was() {
+    let channel = Spsc::<Document>::unnamed("pair").capacity(8).arena(64 * KIB as u64);
+    let (mut sender, mut receiver) = channel.pair().unwrap();
+    let (large, small) = (Document::of(1, 20 * KIB), Document::of(2, 10));
+    sender.send(&large).unwrap();
+    (1..8).for_each(|_| sender.send(&small).unwrap());
+    (0..8).for_each(|_| drop(receiver.recv().unwrap()));
+    let mut batch = sender.batch();
+    (0..7).for_each(|_| batch.push(&small).unwrap());
+    batch.push(&large).unwrap();
+    drop(batch);
+    let larger = Document::of(3, 50 * KIB);
+    sender.try_send(&larger).unwrap();
+    assert_eq!(*receiver.recv().unwrap(), larger);
+}
+
+#[test]
 fn the_next_sender_finds_what_is_in_use() {
     let place = Place::new();
     let channel = || place.spsc::<Document>(NAME).capacity(8).arena(256 * KIB as u64);

@@ -138,8 +138,12 @@ impl Arena {
         self.pending = chunk.end();
     }
 
-    /// The message at `position` is built, with the chunk taken last if it took one.
+    /// The message at `position` is built, with the chunk taken last if it took one. Its cell was free.
     pub fn built(&mut self, position: u64) {
+        // So the message that had it before is consumed. What is noted of that one goes now, and does not
+        // come back if this one is given up.
+        let capacity = self.ends.len() as u64;
+        self.free_below(position.wrapping_add(1).wrapping_sub(capacity));
         *self.slot(position) = self.pending;
     }
 
@@ -188,6 +192,27 @@ mod tests {
             arena.publish();
             arena.free_below(2 * position + 2);
         }
+    }
+
+    #[test]
+    fn a_batch_that_is_given_up_frees_nothing_of_its_own() {
+        let mut arena = Arena::new(BYTES, CAPACITY, 0);
+        let lap = |arena: &mut Arena, first: u64, with_chunk: u64| {
+            for position in first..first + CAPACITY {
+                if position == with_chunk {
+                    let chunk = arena.find(300).unwrap();
+                    arena.take(chunk);
+                }
+                arena.built(position);
+            }
+        };
+        lap(&mut arena, 0, 0);
+        arena.publish();
+        // All of them are consumed, which nobody asked for yet; then a batch as long as the ring.
+        lap(&mut arena, CAPACITY, 2 * CAPACITY - 1);
+        arena.abort();
+        arena.free_below(CAPACITY);
+        assert!(arena.find(BYTES).is_some(), "nothing is in use");
     }
 
     #[test]

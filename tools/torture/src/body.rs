@@ -33,6 +33,18 @@ pub fn length(id: u64, most: u64) -> usize {
     usize::try_from(mix(id) % (most + 1)).unwrap_or(0)
 }
 
+/// How many words, up to `most`, a message has that may be too long for its cell: half of them are few
+/// enough for it, and one in eight messages may have them all.
+#[must_use]
+pub fn spread(id: u64, most: usize) -> usize {
+    let most = match length(!id, 7) {
+        0..=3 => 9,
+        4..=6 => most / 8,
+        _ => most,
+    };
+    length(id, most as u64)
+}
+
 /// The text in a message of varying length.
 #[must_use]
 pub fn text(id: u64, position: u64) -> String {
@@ -56,20 +68,29 @@ pub fn from_dense(message: u64) -> Option<u64> {
     (dense(id) == message).then_some(id)
 }
 
-/// The bytes of a message without a type: id, position, and as many words as the id says.
+/// Bytes of a message without a type that fits any cell, at most.
+const SHORT: usize = 176;
+
+/// The bytes of a message without a type: id, position, and as many words as the id says, in a channel
+/// for messages of up to `longest` bytes.
 #[must_use]
-pub fn bytes(id: u64, position: u64) -> Vec<u8> {
-    let rest = (0..length(id, 20) as u64).map(|index| word(id, position, index));
+pub fn bytes(id: u64, position: u64, longest: usize) -> Vec<u8> {
+    let words = if longest > 2 * SHORT {
+        spread(id, (longest - 16) / 8)
+    } else {
+        length(id, (SHORT as u64 - 16) / 8)
+    };
+    let rest = (0..words as u64).map(|index| word(id, position, index));
     [id, position].into_iter().chain(rest).flat_map(u64::to_le_bytes).collect()
 }
 
 /// The id and position in such a message, and whether all of it is as it should be.
 #[must_use]
-pub fn from_bytes(message: &[u8]) -> (u64, u64, bool) {
+pub fn from_bytes(message: &[u8], longest: usize) -> (u64, u64, bool) {
     let (words, _) = message.as_chunks::<8>();
     let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
     let (id, position) = (word(0), word(1));
-    (id, position, message == bytes(id, position))
+    (id, position, message == bytes(id, position, longest))
 }
 
 #[cfg(test)]
@@ -85,14 +106,28 @@ mod tests {
 
     #[test]
     fn a_message_with_one_wrong_byte_is_torn() {
-        let message = bytes(id(2, 9), 55);
-        assert_eq!(from_bytes(&message), (id(2, 9), 55, true));
-        for index in 0..message.len() {
-            let mut torn = message.clone();
-            torn[index] ^= 4;
-            assert!(!from_bytes(&torn).2, "byte {index}");
+        for longest in [240, 4096] {
+            let message = bytes(id(2, 9), 55, longest);
+            assert_eq!(from_bytes(&message, longest), (id(2, 9), 55, true));
+            for index in 0..message.len() {
+                let mut torn = message.clone();
+                torn[index] ^= 4;
+                assert!(!from_bytes(&torn, longest).2, "byte {index}");
+            }
+            assert!(!from_bytes(&message[..message.len() - 8], longest).2);
+            assert!(!from_bytes(&[], longest).2);
         }
-        assert!(!from_bytes(&message[..message.len() - 8]).2);
-        assert!(!from_bytes(&[]).2);
+    }
+
+    #[test]
+    fn long_messages_are_of_all_lengths_and_half_of_them_short() {
+        let (most, words) = (2000, |sequence: u64| spread(id(3, 64 * sequence), 2000));
+        let lengths: Vec<usize> = (0..1000).map(words).collect();
+        assert!(lengths.iter().all(|&words| words <= most));
+        let short = lengths.iter().filter(|&&words| words < 10).count();
+        assert!((400..700).contains(&short), "{short}");
+        assert!(lengths.iter().any(|&words| words > most - most / 8));
+        let longest = (0..1000).map(|sequence| bytes(id(3, sequence), 0, 4096).len()).max();
+        assert!(longest > Some(3500) && longest <= Some(4096), "{longest:?}");
     }
 }

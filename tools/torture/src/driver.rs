@@ -119,10 +119,10 @@ fn round(options: &Options, round: &Round) -> Result<(Tally, usize)> {
     if let Some(more) = violations.len().checked_sub(SHOWN).filter(|&more| more > 0) {
         eprintln!("  and {more} more");
     }
-    let Round { setting, kind, capacity, sleep, number, .. } = round;
+    let Round { setting, kind, capacity, blocks, sleep, number, .. } = round;
     if !violations.is_empty() || result.is_err() {
         eprintln!(
-            "  in round {number}: {setting:?}, {} messages, capacity {capacity}, sleep: {sleep:?}\n  \
+            "  in round {number}: {setting:?}, {} messages, capacity {capacity}, blocks {blocks}, sleep: {sleep:?}\n  \
              replay: cargo xtask torture --seed {} --round {number}",
             kind.name(),
             options.seed,

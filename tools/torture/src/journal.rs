@@ -110,6 +110,27 @@ pub enum Event {
         /// The message's position.
         position: u64,
     },
+    /// It keeps a message that it has released.
+    Kept {
+        /// The message's position.
+        position: u64,
+    },
+    /// It is about to give a kept message back.
+    GivesBack {
+        /// The message's id, as it was when it came.
+        id: u64,
+        /// Its position.
+        position: u64,
+        /// Whether every word of it still followed from both.
+        whole: bool,
+    },
+    /// It has tried how much of the room for large messages is free, when nobody has any.
+    Audited {
+        /// Blocks that are; of an arena, 1 if all of it is.
+        free: u64,
+        /// So many there are.
+        of: u64,
+    },
     /// An error named the other side's holder as gone.
     Gone {
         /// Whose side.
@@ -202,6 +223,11 @@ impl Event {
             Self::Child { pid } => (18, 0, pid, [0; 3]),
             Self::Made { descriptor } => (19, 0, descriptor, [0; 3]),
             Self::Refused => (20, 0, 0, [0; 3]),
+            Self::Kept { position } => (21, 0, 0, [position, 0, 0]),
+            Self::GivesBack { id, position, whole } => {
+                (22, flag(whole, WHOLE), 0, [id, position, 0])
+            }
+            Self::Audited { free, of } => (23, 0, 0, [free, of, 0]),
         }
     }
 
@@ -234,6 +260,9 @@ impl Event {
             18 => Self::Child { pid: number },
             19 => Self::Made { descriptor: number },
             20 => Self::Refused,
+            21 => Self::Kept { position: a },
+            22 => Self::GivesBack { id: a, position: b, whole: bits & WHOLE != 0 },
+            23 => Self::Audited { free: a, of: b },
             _ => return None,
         })
     }
@@ -303,6 +332,10 @@ mod tests {
             Event::Child { pid },
             Event::Made { descriptor: 5 },
             Event::Refused,
+            Event::Kept { position },
+            Event::GivesBack { id: 3, position, whole: true },
+            Event::GivesBack { id: 3, position, whole: false },
+            Event::Audited { free: 3, of: 4 },
         ];
         for event in events {
             let record = Record { time: 123_456_789, event };

@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn the_last_line_says_it_all() {
         let tally = full(9968, 9000);
-        assert_eq!(report(&tally, 0).verdict(), "kills 10000, marks covered 32/32, violations 0");
+        assert_eq!(report(&tally, 0).verdict(), "kills 10004, marks covered 36/36, violations 0");
         let json = report(&tally, 0).json();
-        assert_eq!((&json["kills"], &json["counts"]["at_random"]), (&10_000.into(), &9968.into()));
+        assert_eq!((&json["kills"], &json["counts"]["at_random"]), (&10_004.into(), &9968.into()));
     }
 
     #[test]
@@ -225,6 +225,35 @@ mod tests {
             assert_eq!(json["counts"][key], count);
             assert!(text.contains(line), "{line}");
         }
+    }
+
+    #[test]
+    fn large_and_kept_messages_are_told_of_to_people_and_to_programs() {
+        let mut tally = full(400, 200);
+        for (what, count) in [
+            (Count::WithArenas, 51),
+            (Count::WithBlocks, 52),
+            (Count::Keepers, 53),
+            (Count::LeftKept, 54),
+            (Count::GivenBack, 55),
+            (Count::Audits, 56),
+        ] {
+            tally.add(what, count);
+        }
+        let report = report(&tally, 0);
+        let (text, json) = (report.text(), report.json());
+        for (key, count, line) in [
+            ("with_arenas", 51, "51  killed on channels with an arena"),
+            ("with_blocks", 52, "52  killed on channels with blocks"),
+            ("keepers", 53, "53  of those, with messages kept"),
+            ("left_kept", 54, "54  messages kept by the killed"),
+            ("given_back", 55, "55  kept messages looked at again and given back"),
+            ("audits", 56, "56  arenas and blocks found to be free in the end"),
+        ] {
+            assert_eq!(json["counts"][key], count);
+            assert!(text.contains(line), "{line}");
+        }
+        assert_eq!(json["kills_at_marks"]["block-swept"], 1);
     }
 
     #[test]

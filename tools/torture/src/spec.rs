@@ -20,6 +20,8 @@ pub enum Part {
     Maker,
     /// Tries to open another user's file: must be refused.
     Foreigner,
+    /// Takes both sides, reads what is left, and tries whether all room for large messages is free.
+    Auditor,
 }
 
 const PARTS: &[(Part, &str)] = &[
@@ -30,10 +32,11 @@ const PARTS: &[(Part, &str)] = &[
     (Part::Intruder(Side::Receiver), "intruding-receiver"),
     (Part::Maker, "maker"),
     (Part::Foreigner, "foreigner"),
+    (Part::Auditor, "auditor"),
 ];
 
 /// What kind of messages a channel carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A plain struct of 48 bytes.
     Plain,
@@ -43,10 +46,23 @@ pub enum Kind {
     Bytes,
     /// One word, in dense cells.
     Dense,
+    /// Strings and vectors, of which many are too long for a cell, and lie in a small arena.
+    Large,
+    /// Bytes, of which many are too long for a cell.
+    LargeBytes,
+    /// A string and a vector, in few blocks: their receiver keeps some of them.
+    Kept,
 }
 
-const KINDS: &[(Kind, &str)] =
-    &[(Kind::Plain, "plain"), (Kind::Rich, "rich"), (Kind::Bytes, "bytes"), (Kind::Dense, "dense")];
+const KINDS: &[(Kind, &str)] = &[
+    (Kind::Plain, "plain"),
+    (Kind::Rich, "rich"),
+    (Kind::Bytes, "bytes"),
+    (Kind::Dense, "dense"),
+    (Kind::Large, "large"),
+    (Kind::LargeBytes, "large-bytes"),
+    (Kind::Kept, "kept"),
+];
 
 /// How an actor waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +104,8 @@ pub struct Spec {
     pub kind: Kind,
     /// How many messages the ring holds.
     pub capacity: u64,
+    /// Blocks for messages that are kept; 0 for messages that are not.
+    pub blocks: u64,
     /// Whether the channel's sides may sleep, this one or the other.
     pub parking: bool,
     /// How it waits.
@@ -117,6 +135,7 @@ impl Spec {
             self.directory.clone(),
             name(KINDS, self.kind).to_owned(),
             self.capacity.to_string(),
+            self.blocks.to_string(),
             self.parking.to_string(),
             name(WAITS, self.wait).to_owned(),
             self.slice.to_string(),
@@ -135,10 +154,10 @@ impl Spec {
     ///
     /// The word that is wrong or missing.
     pub fn parse(words: &[String]) -> Result<Self, String> {
-        let [part, number, directory, kind, capacity, parking, rest @ ..] = words else {
+        let [part, number, directory, kind, capacity, blocks, rest @ ..] = words else {
             return Err(format!("{} words are too few for an actor", words.len()));
         };
-        let [wait, slice, seed, batch, session, patient, arms @ ..] = rest else {
+        let [parking, wait, slice, seed, batch, session, patient, arms @ ..] = rest else {
             return Err(format!("{} words are too few for an actor", words.len()));
         };
         Ok(Self {
@@ -147,6 +166,7 @@ impl Spec {
             directory: directory.clone(),
             kind: called(KINDS, kind)?,
             capacity: parsed(capacity)?,
+            blocks: parsed(blocks)?,
             parking: parsed(parking)?,
             wait: called(WAITS, wait)?,
             slice: parsed(slice)?,
@@ -165,6 +185,18 @@ impl Kind {
     pub fn name(self) -> &'static str {
         name(KINDS, self)
     }
+
+    /// Whether its messages have no type.
+    #[must_use]
+    pub fn is_bytes(self) -> bool {
+        matches!(self, Self::Bytes | Self::LargeBytes)
+    }
+
+    /// Whether some of its messages lie in an arena.
+    #[must_use]
+    pub fn has_arena(self) -> bool {
+        matches!(self, Self::Large | Self::LargeBytes)
+    }
 }
 
 impl Part {
@@ -180,7 +212,7 @@ impl Part {
         match self {
             Self::Holder(side) | Self::Intruder(side) => Some(side),
             Self::Standby => Some(Side::Receiver),
-            Self::Maker | Self::Foreigner => None,
+            Self::Maker | Self::Foreigner | Self::Auditor => None,
         }
     }
 }
@@ -214,6 +246,7 @@ mod tests {
             directory: String::new(),
             kind: Kind::Dense,
             capacity: 128,
+            blocks: 4,
             parking: true,
             wait: Waiting::Adaptive,
             slice: 2000,

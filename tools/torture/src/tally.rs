@@ -57,6 +57,14 @@ pub enum Count {
     OnParking,
     /// Of those, where sides sleep until they are woken.
     WithoutSlices,
+    /// Kills on channels some of whose messages lie in an arena.
+    WithArenas,
+    /// Kills on channels whose messages lie in blocks.
+    WithBlocks,
+    /// Killed while they kept messages.
+    Keepers,
+    /// Messages that those kept.
+    LeftKept,
     /// Segments that were used.
     Segments,
     /// Times that an actor held a side.
@@ -67,6 +75,10 @@ pub enum Count {
     Received,
     /// Messages that came again after a death, and were marked.
     Redelivered,
+    /// Messages kept that were looked at again and given back.
+    GivenBack,
+    /// Times that all room for large messages was found to be free in the end.
+    Audits,
     /// Reports that a holder died.
     Deaths,
     /// Reports that a holder closed.
@@ -103,11 +115,17 @@ impl Count {
         (Self::InChurn, "killed in churned channels"),
         (Self::OnParking, "killed on channels whose sides may sleep"),
         (Self::WithoutSlices, "of those, where sides sleep without slices"),
+        (Self::WithArenas, "killed on channels with an arena"),
+        (Self::WithBlocks, "killed on channels with blocks"),
+        (Self::Keepers, "of those, with messages kept"),
+        (Self::LeftKept, "messages kept by the killed"),
         (Self::Segments, "segments used"),
         (Self::Sessions, "sides held"),
         (Self::Sent, "messages published"),
         (Self::Received, "messages received"),
         (Self::Redelivered, "of those, redelivered and marked"),
+        (Self::GivenBack, "kept messages looked at again and given back"),
+        (Self::Audits, "arenas and blocks found to be free in the end"),
         (Self::Deaths, "deaths reported to survivors"),
         (Self::Closes, "closes reported to survivors"),
         (Self::Compared, "survivors whose descriptors and mappings were compared"),
@@ -250,7 +268,8 @@ impl Tally {
 /// Whether whoever passes this mark is repairing what a dead process left.
 #[must_use]
 pub fn repairs(mark: Mark) -> bool {
-    ["takeover-", "succession-", "burial-"].iter().any(|kind| mark.name().starts_with(kind))
+    let kinds = ["takeover-", "succession-", "burial-", "block-swept"];
+    kinds.iter().any(|kind| mark.name().starts_with(kind))
 }
 
 /// Whether whoever passes this mark, where sides may sleep, has stored what the other may sleep for and
@@ -279,8 +298,8 @@ mod tests {
         sum.merge(tally);
         assert_eq!(sum.uncovered(), []);
         assert_eq!(sum.kills(), Mark::ALL.len() as u64 + 1);
-        // Four of takeover, two of succession, three of burial.
-        assert_eq!(sum.get(Count::Repairers), 9);
+        // Four of takeover, two of succession, three of burial, one of blocks.
+        assert_eq!(sum.get(Count::Repairers), 10);
         assert_eq!(sum.get(Count::Sleepers), 3);
     }
 

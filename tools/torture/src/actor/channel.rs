@@ -9,17 +9,26 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
-use strait_ipc::channel::{Bytes, OpenError, Spsc, Wait};
+use strait_ipc::channel::{Bytes, OnFull, OpenError, Spsc, Wait};
 use strait_ipc::message::Message;
 use strait_ipc::rkyv;
 use strait_ipc::segment::layout::{Header, MAGIC};
 use strait_ipc::segment::{Directory, MapOptions, Segment, SegmentName};
 use strait_macros::Message as DeriveMessage;
 use strait_torture::body;
-use strait_torture::spec::{Spec, Waiting};
+use strait_torture::spec::{Kind, Part, Spec, Waiting};
 
 /// What byte messages mean.
-pub(super) const BYTES_SCHEMA: &str = "id, position, words";
+const BYTES_SCHEMA: &str = "id, position, words";
+
+/// Bytes of the arena of typed messages: the longest fill nearly all of it.
+const ARENA: u64 = 32 << 10;
+/// Words of a message that may be too long for its cell, at most.
+const MOST_WORDS: usize = 3400;
+/// Bytes of the arena of messages without a type.
+const BYTES_ARENA: u64 = 16 << 10;
+/// Bytes of a block.
+const BLOCK: u64 = 256;
 
 /// A plain message of 48 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, DeriveMessage)]
@@ -42,6 +51,18 @@ pub(super) struct Rich {
     words: Vec<u64>,
 }
 
+/// A message that may be too long for its cell.
+#[derive(Debug, PartialEq, rkyv::Archive, rkyv::Serialize, DeriveMessage)]
+#[message(crate = strait_ipc)]
+#[rkyv(crate = rkyv, compare(PartialEq), derive(Debug))]
+pub(super) struct Large {
+    id: u64,
+    position: u64,
+    text: String,
+    words: Vec<u64>,
+    lines: Vec<String>,
+}
+
 /// What was found in a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
@@ -54,8 +75,12 @@ pub(super) struct Seen {
 pub(super) trait Numbered: Message + Sized {
     fn numbered(id: u64, position: u64) -> Self;
     fn look(archived: &Self::Archived, position: u64) -> Seen;
-    /// Asks for cells of another shape than usual.
-    fn shape(channel: Spsc<Self>) -> Spsc<Self> {
+    /// Bytes of its archive, at most; 0 if it fits a cell of the channel's own choice.
+    fn longest(&self) -> usize {
+        0
+    }
+    /// Asks for cells of another shape than usual, or for room elsewhere.
+    fn shape(channel: Spsc<Self>, _: &Spec) -> Spsc<Self> {
         channel
     }
 }
@@ -83,6 +108,42 @@ impl Numbered for Rich {
         let id = archived.id.to_native();
         Seen { id, whole: *archived == Self::numbered(id, position) }
     }
+
+    fn longest(&self) -> usize {
+        size_of::<Self::Archived>() + self.text.len() + 8 * (self.words.len() + 1)
+    }
+
+    fn shape(channel: Spsc<Self>, spec: &Spec) -> Spsc<Self> {
+        if spec.blocks > 0 { channel.blocks(spec.blocks, BLOCK) } else { channel }
+    }
+}
+
+impl Numbered for Large {
+    fn numbered(id: u64, position: u64) -> Self {
+        let words = body::spread(id, MOST_WORDS) as u64;
+        let line = |index| body::text(id, position ^ index << 32);
+        Self {
+            id,
+            position,
+            text: body::text(id, position),
+            words: (0..words).map(|index| body::word(id, position, index)).collect(),
+            lines: (1..=words / 64).map(line).collect(),
+        }
+    }
+
+    fn look(archived: &Self::Archived, position: u64) -> Seen {
+        let id = archived.id.to_native();
+        Seen { id, whole: *archived == Self::numbered(id, position) }
+    }
+
+    fn longest(&self) -> usize {
+        let lines = self.lines.iter().map(|line| line.len() + 8).sum::<usize>();
+        size_of::<Self::Archived>() + self.text.len() + 8 * (self.words.len() + 2) + lines
+    }
+
+    fn shape(channel: Spsc<Self>, _: &Spec) -> Spsc<Self> {
+        channel.arena(ARENA)
+    }
 }
 
 impl Numbered for u64 {
@@ -95,7 +156,7 @@ impl Numbered for u64 {
         Seen { id: id.unwrap_or(0), whole: id.is_some() }
     }
 
-    fn shape(channel: Spsc<Self>) -> Spsc<Self> {
+    fn shape(channel: Spsc<Self>, _: &Spec) -> Spsc<Self> {
         channel.dense()
     }
 }
@@ -118,6 +179,8 @@ fn choices<T>(spec: &Spec) -> Result<Spsc<T>, OpenError> {
         microseconds => Duration::from_micros(microseconds),
     };
     let channel = channel.capacity(spec.capacity).wait(wait).pauses(pauses).slice(slice);
+    // Who looks whether there is room does not wait for it.
+    let channel = if spec.part == Part::Auditor { channel.on_full(OnFull::Fail) } else { channel };
     // Who asks to sleep asks for a channel on which that can be done.
     let sleeps = matches!(wait, Wait::Park | Wait::Adaptive);
     Ok(if spec.parking && !sleeps { channel.parking() } else { channel })
@@ -125,12 +188,18 @@ fn choices<T>(spec: &Spec) -> Result<Spsc<T>, OpenError> {
 
 /// The channel of a message type.
 pub(super) fn typed<T: Numbered>(spec: &Spec) -> Result<Spsc<T>, OpenError> {
-    choices(spec).map(T::shape)
+    Ok(T::shape(choices(spec)?, spec))
 }
 
 /// The channel of bytes.
 pub(super) fn bytes(spec: &Spec) -> Result<Spsc<Bytes>, OpenError> {
-    Ok(choices(spec)?.schema(BYTES_SCHEMA))
+    Ok(raw(choices(spec)?, spec))
+}
+
+/// Says what its bytes mean, and asks for room elsewhere where they are many.
+pub(super) fn raw(channel: Spsc<Bytes>, spec: &Spec) -> Spsc<Bytes> {
+    let channel = channel.schema(BYTES_SCHEMA);
+    if spec.kind == Kind::LargeBytes { channel.arena(BYTES_ARENA) } else { channel }
 }
 
 /// The memory segment that this process inherited.

@@ -6,11 +6,15 @@
 //! | `channel` | the channel that the spec describes, and the kinds of messages |
 //! | `sides` | one way to use the four kinds of channels |
 //! | `sender`, `receiver` | holding a side: open, use, close |
+//! | `keeper` | a receiver that keeps some of its messages |
+//! | `auditor` | whether all room for large messages is free in the end |
 //! | `others` | those that hold none: intruders, foreigners, makers, hosts, idlers |
 //! | `children` | leaving a child behind |
 
+mod auditor;
 mod channel;
 mod children;
+mod keeper;
 mod others;
 mod receiver;
 mod sender;
@@ -72,6 +76,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         Part::Intruder(side) => others::intrude(&mut actor, side),
         Part::Maker => others::make(&mut actor),
         Part::Foreigner => others::trespass(&mut actor),
+        Part::Auditor => auditor::audit(&mut actor),
     }
 }
 
@@ -127,13 +132,14 @@ impl Actor {
     }
 
     /// Holds a side, once or over and over: opens it, uses it for a session, and closes it. `place`
-    /// tells position and incarnation.
+    /// tells position and incarnation, and `close` lets go of it.
     fn hold<S>(
         &mut self,
         side: Side,
         open: impl Fn(&Self) -> Result<S, OpenError>,
         place: impl Fn(&S) -> (u64, u64),
         session: impl Fn(&mut Self, &mut S) -> Result<()>,
+        close: impl Fn(&Self, S),
     ) -> Result<()> {
         while self.stop() == Stop::No {
             self.tell(Event::Opening { side });
@@ -145,7 +151,7 @@ impl Actor {
             session(self, &mut held)?;
             self.count_resources()?;
             self.tell(Event::Closing);
-            drop(held);
+            close(self, held);
             self.outside();
             self.tell(Event::Closed);
             if self.spec.session == 0 || self.spec.part == Part::Standby {

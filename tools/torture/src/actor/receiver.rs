@@ -20,6 +20,7 @@ pub(super) fn live(actor: &mut Actor) -> Result<()> {
         },
         |receiver| (receiver.position(), 0),
         |actor, receiver| session(actor, receiver.as_mut()),
+        |actor, receiver| receiver.close(&mut |event| actor.tell(event)),
     )
 }
 

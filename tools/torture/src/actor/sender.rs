@@ -17,6 +17,7 @@ pub(super) fn live(actor: &mut Actor) -> Result<()> {
         |actor| sides::sender(&actor.spec),
         |sender| (sender.position(), sender.incarnation()),
         |actor, sender| session(actor, sender.as_mut()),
+        |_, sender| drop(sender),
     )
 }
 
@@ -92,7 +93,7 @@ fn send_batch(actor: &mut Actor, sender: &mut dyn SendSide, count: u64) -> Resul
 }
 
 /// Tells what became of a message or a batch.
-fn outcome(
+pub(super) fn outcome(
     actor: &mut Actor,
     sender: &mut dyn SendSide,
     result: Result<(), SendError>,

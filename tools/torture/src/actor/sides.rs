@@ -1,10 +1,12 @@
 //! One way to use the four kinds of channels.
 
-use super::channel::{BYTES_SCHEMA, Numbered, Plain, Rich, Seen, bytes, typed};
+use super::channel::{Large, Numbered, Plain, Rich, Seen, bytes, raw, typed};
+use super::keeper::{Keeper, Keeping};
 use crate::place::CHANNEL;
 use std::time::Duration;
 use strait_ipc::channel::{
-    Bytes, BytesReceiver, BytesSender, OpenError, Receiver, RecvError, SendError, Sender, Spsc,
+    Bytes, BytesReceiver, BytesSender, OpenError, Receiver, RecvError, Sample, SendError, Sender,
+    Spsc,
 };
 use strait_ipc::segment::Segment;
 use strait_torture::body;
@@ -41,6 +43,8 @@ pub(super) trait SendSide {
         count: u64,
         go: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), SendError>;
+    /// Whether there is room now for the longest message there can be.
+    fn has_all_room(&mut self) -> bool;
 }
 
 /// The receiving side of any kind.
@@ -48,6 +52,10 @@ pub(super) trait ReceiveSide {
     fn position(&self) -> u64;
     /// Hands the next message to `handle`, as the event to be told, and then releases it.
     fn receive(&mut self, how: How, handle: &mut dyn FnMut(Event)) -> Result<(), RecvError>;
+    /// Which messages are kept from now on.
+    fn keep(&mut self, _: Keeping) {}
+    /// Closes it, and gives back what was kept, as the events to be told.
+    fn close(self: Box<Self>, _: &mut dyn FnMut(Event)) {}
 }
 
 impl<T: Numbered> SendSide for Sender<T> {
@@ -65,7 +73,7 @@ impl<T: Numbered> SendSide for Sender<T> {
             How::Waiting => Sender::send(self, &message),
             How::Limited => self.send_timeout(&message, LIMIT),
             How::AtOnce => self.try_send(&message),
-            How::Loan => Ok(self.loan()?.publish(&message)?),
+            How::Loan => Ok(self.loan_len(message.longest())?.publish(&message)?),
         }
     }
 
@@ -92,6 +100,10 @@ impl<T: Numbered> SendSide for Sender<T> {
         }
         Ok(())
     }
+
+    fn has_all_room(&mut self) -> bool {
+        self.loan_len(self.max_len()).is_ok()
+    }
 }
 
 impl SendSide for BytesSender {
@@ -104,7 +116,7 @@ impl SendSide for BytesSender {
     }
 
     fn send(&mut self, how: How, id: u64) -> Result<(), SendError> {
-        let message = body::bytes(id, self.position());
+        let message = body::bytes(id, self.position(), self.max_len());
         let mut claim = match how {
             How::Waiting | How::Loan => self.claim(message.len())?,
             How::Limited | How::AtOnce => self.try_claim(message.len())?,
@@ -119,9 +131,34 @@ impl SendSide for BytesSender {
 
     fn batch(&mut self, id: u64, _: u64, go: &mut dyn FnMut(u64) -> bool) -> Result<(), SendError> {
         // There are no batches of bytes; a claim that is given up is the nearest thing.
-        self.try_claim(16)?.abort();
+        let len = body::bytes(id, self.position(), self.max_len()).len();
+        self.try_claim(len)?.abort();
         if go(1) { self.send(How::AtOnce, id) } else { Ok(()) }
     }
+
+    fn has_all_room(&mut self) -> bool {
+        self.try_claim(self.max_len()).is_ok()
+    }
+}
+
+/// The next message of a typed channel.
+pub(super) fn sample<T: Numbered>(
+    receiver: &mut Receiver<T>,
+    how: How,
+) -> Result<Sample<'_, T>, RecvError> {
+    match how {
+        How::Waiting => receiver.recv(),
+        How::Limited => receiver.recv_timeout(LIMIT),
+        How::AtOnce | How::Loan => receiver.try_recv(),
+    }
+}
+
+/// What is told of it.
+pub(super) fn took<T: Numbered>(sample: &Sample<'_, T>) -> Event {
+    let position = sample.position();
+    let Seen { id, whole } = T::look(sample, position);
+    let (redelivered, incarnation) = (sample.redelivered(), sample.sender_incarnation());
+    Event::Took { id, position, redelivered, incarnation, whole }
 }
 
 impl<T: Numbered> ReceiveSide for Receiver<T> {
@@ -130,15 +167,8 @@ impl<T: Numbered> ReceiveSide for Receiver<T> {
     }
 
     fn receive(&mut self, how: How, handle: &mut dyn FnMut(Event)) -> Result<(), RecvError> {
-        let sample = match how {
-            How::Waiting => self.recv()?,
-            How::Limited => self.recv_timeout(LIMIT)?,
-            How::AtOnce | How::Loan => self.try_recv()?,
-        };
-        let position = sample.position();
-        let Seen { id, whole } = T::look(&sample, position);
-        let (redelivered, incarnation) = (sample.redelivered(), sample.sender_incarnation());
-        handle(Event::Took { id, position, redelivered, incarnation, whole });
+        let sample = sample(self, how)?;
+        handle(took(&sample));
         Ok(())
     }
 }
@@ -149,12 +179,13 @@ impl ReceiveSide for BytesReceiver {
     }
 
     fn receive(&mut self, how: How, handle: &mut dyn FnMut(Event)) -> Result<(), RecvError> {
+        let longest = self.max_len();
         let message = match how {
             How::Waiting => self.recv()?,
             How::Limited | How::AtOnce | How::Loan => self.poll()?,
         };
         let position = message.position();
-        let (id, told, whole) = body::from_bytes(&message.to_vec());
+        let (id, told, whole) = body::from_bytes(&message.to_vec(), longest);
         let whole = whole && told == position;
         let (redelivered, incarnation) = (message.redelivered(), message.sender_incarnation());
         handle(Event::Took { id, position, redelivered, incarnation, whole });
@@ -172,7 +203,9 @@ pub(super) fn sender(spec: &Spec) -> Result<Box<dyn SendSide>, OpenError> {
         Kind::Plain => typed::<Plain>(spec)?.sender().map(boxed),
         Kind::Rich => typed::<Rich>(spec)?.sender().map(boxed),
         Kind::Dense => typed::<u64>(spec)?.sender().map(boxed),
-        Kind::Bytes => bytes(spec)?.sender().map(boxed),
+        Kind::Large => typed::<Large>(spec)?.sender().map(boxed),
+        Kind::Kept => typed::<Rich>(spec)?.sender().map(boxed),
+        Kind::Bytes | Kind::LargeBytes => bytes(spec)?.sender().map(boxed),
     }
 }
 
@@ -186,22 +219,28 @@ pub(super) fn receiver(
     standing_by: impl FnOnce(),
 ) -> Result<Box<dyn ReceiveSide>, OpenError> {
     macro_rules! open {
-        ($channel:expr) => {{
+        ($channel:expr, $boxed:expr) => {{
             let channel = $channel;
             if spec.part == Part::Standby {
                 let standby = channel.standby()?;
                 standing_by();
-                standby.wait().map(boxed_receiver)
+                standby.wait().map($boxed)
             } else {
-                channel.receiver().map(boxed_receiver)
+                channel.receiver().map($boxed)
             }
         }};
+        ($channel:expr) => {
+            open!($channel, boxed_receiver)
+        };
     }
+    let keeper = |receiver| boxed_receiver(Keeper::new(receiver, spec));
     match spec.kind {
         Kind::Plain => open!(typed::<Plain>(spec)?),
         Kind::Rich => open!(typed::<Rich>(spec)?),
         Kind::Dense => open!(typed::<u64>(spec)?),
-        Kind::Bytes => open!(bytes(spec)?),
+        Kind::Large => open!(typed::<Large>(spec)?),
+        Kind::Kept => open!(typed::<Rich>(spec)?, keeper),
+        Kind::Bytes | Kind::LargeBytes => open!(bytes(spec)?),
     }
 }
 
@@ -215,9 +254,10 @@ pub(super) fn segment(spec: &Spec) -> Result<Segment, OpenError> {
         }};
     }
     match spec.kind {
-        Kind::Plain => make!(Plain::shape(Spsc::unnamed(CHANNEL))),
-        Kind::Rich => make!(Rich::shape(Spsc::unnamed(CHANNEL))),
-        Kind::Dense => make!(u64::shape(Spsc::unnamed(CHANNEL))),
-        Kind::Bytes => make!(Spsc::<Bytes>::unnamed(CHANNEL).schema(BYTES_SCHEMA)),
+        Kind::Plain => make!(Plain::shape(Spsc::unnamed(CHANNEL), spec)),
+        Kind::Rich | Kind::Kept => make!(Rich::shape(Spsc::unnamed(CHANNEL), spec)),
+        Kind::Dense => make!(u64::shape(Spsc::unnamed(CHANNEL), spec)),
+        Kind::Large => make!(Large::shape(Spsc::unnamed(CHANNEL), spec)),
+        Kind::Bytes | Kind::LargeBytes => make!(raw(Spsc::<Bytes>::unnamed(CHANNEL), spec)),
     }
 }

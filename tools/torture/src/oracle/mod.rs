@@ -106,6 +106,8 @@ pub enum Rule {
     FalseDeath,
     /// Only who closed is said to have closed.
     FalseClose,
+    /// No room for large messages is lost.
+    Leak,
     /// Nobody collects descriptors or mappings.
     Hoard,
     /// Somebody who should get on gets on.
@@ -186,6 +188,7 @@ pub fn judge(case: Case, lives: &[Life]) -> Vec<Violation> {
     }
     gone::judge(lives, &mut violations);
     gone::hoards(&sessions, &mut violations);
+    leaks(lives, &mut violations);
     violations
 }
 
@@ -197,6 +200,19 @@ fn one_at_a_time(sessions: &[&Session<'_>], violations: &mut Vec<Violation>) {
             let (one, other) = (named(pair[0].life), named(pair[1].life));
             let seen = format!("{one} still told {:?} after {other} had the side", last.event);
             violations.push(Violation::new(Rule::Holders, seen));
+        }
+    }
+}
+
+/// When nobody has a message any more, all room for them is free.
+fn leaks(lives: &[Life], violations: &mut Vec<Violation>) {
+    for life in lives {
+        for record in &life.records {
+            let Event::Audited { free, of } = record.event else { continue };
+            if free != of {
+                let seen = format!("{} found {free} of {of} free in the end", named(life));
+                violations.push(Violation::new(Rule::Leak, seen));
+            }
         }
     }
 }

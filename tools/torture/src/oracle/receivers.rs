@@ -76,6 +76,11 @@ impl Judge<'_> {
                     (next, in_hand, first) = (position, true, false);
                 }
                 Event::Released { position } => (next, in_hand) = (position + 1, false),
+                Event::GivesBack { id, position, whole: false } => {
+                    let seen =
+                        format!("kept position {position} (id {id:#x}) and found it changed");
+                    self.broken(Rule::Torn, session, seen);
+                }
                 _ => {}
             }
         }

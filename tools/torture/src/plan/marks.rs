@@ -6,16 +6,20 @@ use crate::random::Random;
 use crate::spec::Kind;
 use strait_pools::marks::Mark;
 
+/// The marks of messages in blocks.
+pub(super) const OF_BLOCKS: [Mark; 4] =
+    [Mark::BlockTaken, Mark::BlockClaimed, Mark::BlockRead, Mark::BlockSwept];
+
 /// Whether a victim can get to the mark in such a round.
 pub(super) fn fits(mark: Mark, round: &Round) -> bool {
     let &Round { setting, kind, capacity, .. } = round;
     match mark {
-        Mark::ProducerInBatch => kind != Kind::Bytes,
+        Mark::ProducerInBatch => !kind.is_bytes(),
         // It takes a batch of two at least.
-        Mark::TakeoverErased => kind != Kind::Bytes && capacity > 1 && setting != Setting::Churn,
+        Mark::TakeoverErased => !kind.is_bytes() && capacity > 1 && setting != Setting::Churn,
         // Byte channels notice a death only in a wait without a limit, which nobody has in a churn.
         Mark::BurialBegun | Mark::BurialDated | Mark::BurialDone => {
-            kind != Kind::Bytes || setting != Setting::Churn
+            !kind.is_bytes() || setting != Setting::Churn
         }
         Mark::SegmentComplete
         | Mark::SegmentNamed
@@ -28,6 +32,9 @@ pub(super) fn fits(mark: Mark, round: &Round) -> bool {
         | Mark::SleepOver
         | Mark::WakeNoted
         | Mark::WakeDone => !sides_of(mark, round).is_empty(),
+        Mark::BlockTaken | Mark::BlockClaimed | Mark::BlockRead => kind == Kind::Kept,
+        // In a crowd nobody is sure to come after one that left something to sweep.
+        Mark::BlockSwept => kind == Kind::Kept && setting != Setting::Churn,
         _ => true,
     }
 }
@@ -43,12 +50,15 @@ fn sides_of(mark: Mark, round: &Round) -> Vec<Side> {
         | Mark::TakeoverFound
         | Mark::TakeoverErased
         | Mark::TakeoverBegan
-        | Mark::TakeoverDone => vec![Side::Sender],
+        | Mark::TakeoverDone
+        | Mark::BlockTaken => vec![Side::Sender],
         Mark::ConsumerInHand
         | Mark::ConsumerMoved
         | Mark::ConsumerTold
         | Mark::SuccessionNoted
-        | Mark::SuccessionDone => vec![Side::Receiver],
+        | Mark::SuccessionDone
+        | Mark::BlockClaimed
+        | Mark::BlockRead => vec![Side::Receiver],
         Mark::SleepNoted | Mark::SleepBegun | Mark::SleepOver => {
             both.filter(|&side| round.naps(side)).collect()
         }
@@ -78,8 +88,12 @@ pub(super) fn at_mark(mark: Mark, round: &Round, random: &mut Random) -> Step {
         | Mark::SleepBegun
         | Mark::SleepOver
         | Mark::WakeNoted
-        | Mark::WakeDone => Step::Flowing { side, mark, pass: small(pass) },
+        | Mark::WakeDone
+        | Mark::BlockTaken
+        | Mark::BlockClaimed
+        | Mark::BlockRead => Step::Flowing { side, mark, pass: small(pass) },
         Mark::TakeoverErased => Step::Erasing,
+        Mark::BlockSwept => Step::Sweeping { side, times: small(times) },
         Mark::TakeoverFound
         | Mark::TakeoverBegan
         | Mark::TakeoverDone

@@ -9,11 +9,13 @@
 //! | `marks` | which step has somebody die at a mark, and in which rounds |
 
 mod marks;
+#[cfg(test)]
+mod tests;
 
 use crate::journal::Side;
 use crate::random::Random;
 use crate::spec::{Kind, Waiting};
-use marks::{at_mark, fits};
+use marks::{OF_BLOCKS, at_mark, fits};
 use strait_pools::marks::Mark;
 
 /// What surrounds the kills of a round.
@@ -49,6 +51,22 @@ const SETTINGS: [Setting; 12] = [
     Setting::Users,
     Setting::Standby,
     Setting::Memory,
+];
+
+/// What the channel carries, round after round: as many rounds as share no divisor with those of
+/// [`SETTINGS`] and [`SLEEPS`]. They begin elsewhere with each seed.
+const KINDS: [Kind; 11] = [
+    Kind::Plain,
+    Kind::Kept,
+    Kind::Rich,
+    Kind::Large,
+    Kind::Dense,
+    Kind::Kept,
+    Kind::Bytes,
+    Kind::Large,
+    Kind::Plain,
+    Kind::Kept,
+    Kind::LargeBytes,
 ];
 
 /// Whether the sides of a round's channel may sleep: settled when the channel is made.
@@ -108,6 +126,14 @@ pub enum Step {
     },
     /// The last of a batch is published when its sender dies; the next dies erasing it.
     Erasing,
+    /// The holder dies with blocks that no message is in, or that it has read; the next dies freeing
+    /// them; perhaps several.
+    Sweeping {
+        /// Whose side.
+        side: Side,
+        /// So many successors, one after the other.
+        times: u32,
+    },
     /// The holder is killed, and the other kills itself at a mark of noticing that.
     Noticing {
         /// Who notices.
@@ -197,6 +223,8 @@ pub struct Round {
     pub kind: Kind,
     /// How many messages the ring holds.
     pub capacity: u64,
+    /// How many blocks there are for messages that are kept; 0 if none are.
+    pub blocks: u64,
     /// Whether its sides may sleep.
     pub sleep: Sleep,
     /// The side whose holders never do, though they may.
@@ -226,8 +254,9 @@ impl Round {
     /// Whether the holders of a side sleep often, even while messages flow.
     fn naps(&self, side: Side) -> bool {
         // A large ring is rarely full, and nobody waits for bytes in a churn.
-        let waits = self.kind != Kind::Bytes || self.setting != Setting::Churn;
-        self.sleeps(side) && waits && (side == Side::Receiver || self.capacity <= OFTEN_FULL)
+        let waits = !self.kind.is_bytes() || self.setting != Setting::Churn;
+        let often_full = self.capacity <= OFTEN_FULL || self.kind == Kind::Kept;
+        self.sleeps(side) && waits && (side == Side::Receiver || often_full)
     }
 }
 
@@ -241,6 +270,9 @@ const STEPS: u64 = 16;
 /// divisor of the number of marks, so that each round begins elsewhere.
 const FROM_THE_CIRCLE: [u64; 11] = [0, 2, 3, 5, 7, 8, 9, 11, 12, 14, 15];
 
+/// Those of the others that are about blocks, where there are any.
+const ABOUT_BLOCKS: [u64; 3] = [1, 6, 13];
+
 /// What round `number` of `seed` does.
 #[must_use]
 pub fn round(seed: u64, number: u64) -> Round {
@@ -251,12 +283,13 @@ pub fn round(seed: u64, number: u64) -> Round {
         Sleep::Endless if setting == Setting::Churn => Sleep::Sliced,
         sleep => sleep,
     };
-    let kind = random.pick(&[Kind::Plain, Kind::Plain, Kind::Rich, Kind::Bytes, Kind::Dense]);
+    let kind = cycled(&KINDS, number.wrapping_add(seed));
     let capacity = match sleep {
         // The fewer messages fit in, the sooner nobody is left to make up for a lost wake-up.
         Sleep::Endless => random.pick(&[1, 1, 2, 4]),
         Sleep::Never | Sleep::Sliced => random.pick(&[1, 2, 4, 16, 128]),
     };
+    let blocks = if kind == Kind::Kept { random.pick(&[2, 4, 4, 8]) } else { 0 };
     let awake = random.pick(&[None, None, Some(Side::Sender), Some(Side::Receiver)]);
     let awake = awake.filter(|_| sleep == Sleep::Sliced);
     let mut round = Round {
@@ -265,11 +298,13 @@ pub fn round(seed: u64, number: u64) -> Round {
         setting,
         kind,
         capacity,
+        blocks,
         sleep,
         awake,
         steps: Vec::new(),
     };
     let circle = circle(seed);
+    let first_of_blocks = random.below(OF_BLOCKS.len() as u64);
     for index in 0..STEPS {
         let place = FROM_THE_CIRCLE.iter().zip(number * FROM_THE_CIRCLE.len() as u64..);
         let place = place.into_iter().find(|&(&from_the_circle, _)| from_the_circle == index);
@@ -278,7 +313,13 @@ pub fn round(seed: u64, number: u64) -> Round {
                 .map(|ahead| cycled(&circle, place + ahead))
                 .find(|&mark| fits(mark, &round))
         });
-        let step = match mark {
+        let about_blocks = ABOUT_BLOCKS.iter().zip(0..).find(|&(&other, _)| other == index);
+        let of_blocks = about_blocks.and_then(|(_, place)| {
+            (place..place + OF_BLOCKS.len() as u64)
+                .map(|place| cycled(&OF_BLOCKS, first_of_blocks + place))
+                .find(|&mark| fits(mark, &round))
+        });
+        let step = match mark.or(of_blocks) {
             Some(mark) => at_mark(mark, &round, &mut random),
             None => at_random(setting, &mut random),
         };
@@ -327,101 +368,5 @@ fn at_random(setting: Setting, random: &mut Random) -> Step {
         2 => Step::Both { moment },
         3 | 4 => Step::Random { side, moment, heir: Heir::AtTheDoor },
         _ => Step::Random { side, moment, heir: Heir::Fresh },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn a_seed_means_the_same_rounds_every_time() {
-        for number in 0..40 {
-            assert_eq!(round(7, number), round(7, number));
-            assert_ne!(round(7, number).steps, round(8, number).steps);
-            assert_ne!(round(7, number).seed, round(7, number + 1).seed);
-        }
-    }
-
-    #[test]
-    fn every_mark_and_every_setting_comes_up_in_the_gates_rounds() {
-        for seed in [1, 7, 42] {
-            let rounds: Vec<Round> = (0..16).map(|number| round(seed, number)).collect();
-            let settings: HashSet<Setting> = rounds.iter().map(|round| round.setting).collect();
-            assert_eq!(settings.len(), 7);
-            let steps = rounds.iter().flat_map(|round| &round.steps);
-            let marks: HashSet<Mark> = steps.filter_map(target).collect();
-            let missing: Vec<_> = Mark::ALL.iter().filter(|mark| !marks.contains(mark)).collect();
-            assert!(missing.is_empty(), "seed {seed}: {missing:?}");
-        }
-    }
-
-    #[test]
-    fn sides_sleep_with_and_without_slices_in_all_settings_and_with_all_messages() {
-        let mut seen = HashSet::new();
-        let (mut waits, mut random) = (HashSet::new(), Random::new(7));
-        for number in 0..240 {
-            let round = round(7, number);
-            let Round { setting, kind, sleep, awake, .. } = round;
-            seen.insert((format!("{setting:?}"), sleep));
-            seen.insert((format!("{kind:?}"), sleep));
-            seen.insert((format!("awake: {awake:?}"), sleep));
-            for side in [Side::Sender, Side::Receiver] {
-                let waiting = round.waiting(side, &mut random);
-                let sleeps = matches!(waiting, Waiting::Park | Waiting::Adaptive);
-                assert_eq!(sleeps, round.sleeps(side), "{round:?}");
-                waits.insert((waiting, sleep != Sleep::Never));
-            }
-        }
-        // Seven settings and four kinds of messages, but for a churn without slices; somebody is awake
-        // on purpose, or nobody, where there are slices.
-        assert_eq!(seen.len(), 3 * (7 + 4) - 1 + 5);
-        // Six ways of waiting where sides may sleep, four where they never do.
-        assert_eq!(waits.len(), 10);
-    }
-
-    #[test]
-    fn whoever_dies_at_a_mark_of_sleep_may_sleep_or_has_a_peer_that_may() {
-        for round in (0..240).map(|number| round(1, number)) {
-            for step in &round.steps {
-                let (Step::Flowing { side, mark, .. }
-                | Step::Churned { side, mark: Some((mark, _)), .. }) = *step
-                else {
-                    continue;
-                };
-                if mark.name().starts_with("sleep-") {
-                    assert!(round.sleeps(side), "{step:?} in {round:?}");
-                }
-                if mark.name().starts_with("wake-") {
-                    assert!(round.sleeps(side.other()), "{step:?} in {round:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn without_slices_nobody_is_to_notice_a_death_that_no_heir_tells_of() {
-        let rounds = (0..240).map(|number| round(1, number));
-        for round in rounds.filter(|round| round.sleep == Sleep::Endless) {
-            assert_ne!(round.setting, Setting::Churn);
-            let alone = |step: &Step| matches!(step, Step::Noticing { .. });
-            assert!(!round.steps.iter().any(alone), "{round:?}");
-        }
-    }
-
-    fn target(step: &Step) -> Option<Mark> {
-        match *step {
-            Step::Flowing { mark, .. }
-            | Step::Succeeding { mark, .. }
-            | Step::Noticing { mark, .. }
-            | Step::NoticingLate { mark, .. }
-            | Step::Closing { mark, .. }
-            | Step::Removing { mark }
-            | Step::Creating { mark, .. } => Some(mark),
-            Step::Churned { mark, .. } => mark.map(|(mark, _)| mark),
-            Step::Erasing => Some(Mark::TakeoverErased),
-            _ => None,
-        }
     }
 }

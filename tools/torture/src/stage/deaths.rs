@@ -7,7 +7,7 @@ use crate::{clock, locks};
 use std::time::Duration;
 use strait_pools::marks::Mark;
 use strait_torture::journal::{Event, Side};
-use strait_torture::oracle::{End, Rule, Violation};
+use strait_torture::oracle::{End, Life, Rule, Violation};
 use strait_torture::plan::Sleep;
 use strait_torture::tally::{self, Count, Span};
 
@@ -55,9 +55,21 @@ impl Stage<'_> {
         }
         if let (End::Killed { .. }, Some(side)) = (life.end, life.part.side()) {
             self.died[side as usize] = true;
+            self.count_kept(&life);
         }
         self.lives.push(life);
         Ok(())
+    }
+
+    /// Counts what a receiver kept when it was killed.
+    fn count_kept(&mut self, life: &Life) {
+        let count = |what: fn(Event) -> bool| {
+            life.records.iter().filter(|record| what(record.event)).count() as u64
+        };
+        let kept = count(|event| matches!(event, Event::Kept { .. }));
+        let left = kept - count(|event| matches!(event, Event::GivesBack { .. }));
+        self.tally.add(Count::Keepers, (left > 0).into());
+        self.tally.add(Count::LeftKept, left);
     }
 
     /// Waits until an armed actor has killed itself; kills it if it does not come to its mark.

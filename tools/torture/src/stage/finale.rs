@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use strait_torture::journal::{Event, Side};
 use strait_torture::oracle::{Case, End, Life, Rule, Violation, judge};
 use strait_torture::plan::{Setting, Sleep};
-use strait_torture::spec::Kind;
+use strait_torture::spec::{Kind, Part};
 use strait_torture::tally::{Count, Tally};
 
 impl Stage<'_> {
@@ -21,7 +21,26 @@ impl Stage<'_> {
             self.ends(actor)?;
         }
         self.settle()?;
+        self.audit()?;
         self.close_all()
+    }
+
+    /// Somebody reads what is left and finds all room for large messages to be free.
+    fn audit(&mut self) -> Result<(), Trouble> {
+        let kind = self.round.kind;
+        if !kind.has_arena() && kind != Kind::Kept {
+            return Ok(());
+        }
+        let auditor = self.start(Part::Auditor, Vec::new())?;
+        // The receiver first: whoever sends is in nobody's way while there is somebody who reads.
+        self.close(Side::Receiver, Stop::Now)?;
+        self.hear(&auditor, "an auditor to receive", |event| {
+            matches!(event, Event::Opened { side: Side::Receiver, .. })
+        })?;
+        self.close(Side::Sender, Stop::Now)?;
+        self.ends(auditor)?;
+        self.tally.count(Count::Audits);
+        Ok(())
     }
 
     /// Waits for the good end of an actor that was told to stop.
@@ -81,6 +100,12 @@ impl Stage<'_> {
         if let Some(setting) = setting {
             self.tally.add(setting, kills);
         }
+        if self.round.kind.has_arena() {
+            self.tally.add(Count::WithArenas, kills);
+        }
+        if self.round.kind == Kind::Kept {
+            self.tally.add(Count::WithBlocks, kills);
+        }
         if self.round.sleep != Sleep::Never {
             self.tally.add(Count::OnParking, kills);
         }
@@ -124,6 +149,7 @@ impl Stage<'_> {
                         self.tally.count(Count::Received);
                         self.tally.add(Count::Redelivered, redelivered.into());
                     }
+                    Event::GivesBack { .. } => self.tally.count(Count::GivenBack),
                     Event::Gone { died: true, .. } => {
                         self.tally.count(Count::Deaths);
                         deaths += 1;

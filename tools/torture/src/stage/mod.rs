@@ -172,7 +172,7 @@ impl<'a> Stage<'a> {
         let number = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         self.parts.push(part);
         let round = self.round;
-        let Round { setting, kind, capacity, sleep, .. } = *round;
+        let Round { setting, kind, capacity, blocks, sleep, .. } = *round;
         let churning = setting == Setting::Churn && part.side().is_some();
         self.dawdle(part, churning, &mut arms);
         let random = &mut self.random;
@@ -187,6 +187,7 @@ impl<'a> Stage<'a> {
             directory,
             kind,
             capacity,
+            blocks,
             parking: sleep != Sleep::Never,
             wait: part.side().map_or(Waiting::Yield, |side| round.waiting(side, random)),
             slice: if sleep == Sleep::Endless { 0 } else { random.between(200, 3000) },
@@ -194,7 +195,7 @@ impl<'a> Stage<'a> {
             batch: capacity.clamp(2, 8),
             session: 0,
             // Byte channels notice a death only where they wait without a limit.
-            patient: !churning && (kind == Kind::Bytes || random.once_in(2)),
+            patient: !churning && (kind.is_bytes() || random.once_in(2)),
             arms,
         }
     }
@@ -213,6 +214,15 @@ impl<'a> Stage<'a> {
                 &[Mark::ConsumerInHand, Mark::ConsumerMoved, Mark::ConsumerTold]
             }
             None => &[],
+        };
+        let blocks: &[Mark] = match part.side() {
+            Some(Side::Sender) if self.round.kind == Kind::Kept => {
+                &[Mark::BlockTaken, Mark::BlockSwept]
+            }
+            Some(Side::Receiver) if self.round.kind == Kind::Kept => {
+                &[Mark::BlockClaimed, Mark::BlockRead, Mark::BlockSwept]
+            }
+            _ => &[],
         };
         let sleeping: &[Mark] = if self.round.sleep == Sleep::Never {
             &[]
@@ -234,7 +244,7 @@ impl<'a> Stage<'a> {
         } else {
             &[]
         };
-        for &mark in exchanging.iter().chain(sleeping).chain(opening) {
+        for &mark in exchanging.iter().chain(blocks).chain(sleeping).chain(opening) {
             if !arms.iter().any(|arm| arm.mark == mark) && !random.once_in(4) {
                 arms.push(dawdling_at(mark, random.between(50, 250)));
             }

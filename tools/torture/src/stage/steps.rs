@@ -29,6 +29,7 @@ impl Stage<'_> {
             Step::Flowing { side, mark, pass } => self.flowing(side, mark, pass),
             Step::Succeeding { side, mark, times } => self.succeeding(side, mark, times),
             Step::Erasing => self.erasing(),
+            Step::Sweeping { side, times } => self.sweeping(side, times),
             Step::Noticing { side, mark } => self.noticing(side, mark),
             Step::NoticingLate { side, mark } => self.noticing_late(side, mark),
             Step::Closing { side, mark } => self.closing(side, mark),
@@ -78,6 +79,36 @@ impl Stage<'_> {
         self.flowing(Side::Sender, Mark::ProducerInBatch, 1)?;
         let successor = self.start(Part::Holder(Side::Sender), fatal(Mark::TakeoverErased))?;
         self.dies_at(successor, Mark::TakeoverErased)
+    }
+
+    fn sweeping(&mut self, side: Side, times: u32) -> Result<(), Trouble> {
+        let by_standby = self.round.setting == Setting::Standby && side == Side::Receiver;
+        let standby = if by_standby {
+            let standby = self.start(Part::Standby, fatal(Mark::BlockSwept))?;
+            self.hear(&standby, "a standby", |event| event == Event::StandingBy)?;
+            Some(standby)
+        } else {
+            None
+        };
+        match side {
+            Side::Sender => {
+                let mark = self.random.pick(&[Mark::BlockTaken, Mark::ProducerWritten]);
+                self.flowing(side, mark, 1)?;
+            }
+            Side::Receiver => {
+                let pass = self.random.between(1, 12);
+                self.flowing(side, Mark::BlockRead, u32::try_from(pass)?)?;
+            }
+        }
+        let left = if standby.is_some() { times - 1 } else { times };
+        if let Some(standby) = standby {
+            self.dies_at(standby, Mark::BlockSwept)?;
+        }
+        for _ in 0..left {
+            let successor = self.start(Part::Holder(side), fatal(Mark::BlockSwept))?;
+            self.dies_at(successor, Mark::BlockSwept)?;
+        }
+        Ok(())
     }
 
     fn noticing(&mut self, side: Side, mark: Mark) -> Result<(), Trouble> {

@@ -1,6 +1,8 @@
 //! Each kind of violation is found in a journal that was crafted to show it, and nothing is found in
 //! one that shows none.
 
+mod large;
+
 use super::{Case, End, Life, Rule, judge};
 use crate::body;
 use crate::journal::{Event, Record, Side};
@@ -103,6 +105,11 @@ fn id(actor: usize, position: u64) -> u64 {
 
 fn took(sender: usize, position: u64, redelivered: bool, incarnation: Option<u64>) -> Event {
     Event::Took { id: id(sender, position), position, redelivered, incarnation, whole: true }
+}
+
+/// The first sender's message of that id.
+fn took_as(id: u64, position: u64) -> Event {
+    Event::Took { id, position, redelivered: false, incarnation: Some(1), whole: true }
 }
 
 /// Two messages sent and received, the second in the hand of a receiver that is killed; its successor
@@ -215,16 +222,7 @@ fn a_message_that_is_passed_over() {
     let mut story = Story::default();
     let (sender, receiver) = (story.sender(0, 1), story.receiver(0));
     story.send(sender, 0, 2);
-    story.take_as(
-        receiver,
-        Event::Took {
-            id: id(sender, 0) + 1,
-            position: 1,
-            redelivered: false,
-            incarnation: Some(1),
-            whole: true,
-        },
-    );
+    story.take_as(receiver, took_as(id(sender, 0) + 1, 1));
     story.release(receiver, 1);
     story.close(sender);
     story.close(receiver);
