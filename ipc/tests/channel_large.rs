@@ -1,5 +1,8 @@
 //! Messages of any size: in their cells, or in the arena.
 
+// Messages are counted up to some hundreds.
+#![allow(clippy::cast_possible_truncation)]
+
 mod channel;
 
 use channel::{Actor, Place, Words, job, tell, wait_for_parent};
