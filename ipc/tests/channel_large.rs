@@ -226,7 +226,8 @@ fn a_batch_as_long_as_the_ring_that_is_dropped_leaves_the_arena_as_it_was() {
     let mut batch = sender.batch();
     (0..7).for_each(|_| batch.push(&small).unwrap());
     batch.push(&large).unwrap();
-    drop(batch);
+    // It goes unpublished.
+    assert_eq!(batch.len(), 8);
     let larger = Document::of(3, 50 * KIB);
     sender.try_send(&larger).unwrap();
     assert_eq!(*receiver.recv().unwrap(), larger);
