@@ -13,10 +13,9 @@
 //! | `small.rs`, `bulk.rs`, `listing.rs` | messages between two processes, and the guide's own way |
 //! | `codec.rs`, `flat.rs` | message formats |
 //! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
-//! | `memory.rs`, `behaviour.rs`, `allocations.rs` | bytes, and what holds or does not |
+//! | `memory.rs`, `behaviour.rs` | bytes, and what holds or does not |
 //! | `show.rs` | the table and the JSON object |
 
-mod allocations;
 mod behaviour;
 mod bulk;
 mod caching;
@@ -32,8 +31,6 @@ mod rows;
 mod show;
 mod small;
 mod workers;
-
-pub use allocations::CountingAllocator;
 
 use crate::environment::environment;
 use anyhow::{Result, bail};
