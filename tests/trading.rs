@@ -56,6 +56,18 @@ fn a_short_day_arrives_whole_and_the_books_agree() {
     assert_eq!(report["books"].as_array().map(Vec::len), Some(64));
     assert!(report["msgs_per_s"].as_f64() > Some(0.0));
     assert_eq!(report["p50_ns"], Value::Null, "no latency without a rate");
+    let cores = std::thread::available_parallelism().expect("the cores are known").get();
+    assert_eq!(report["core"].is_u64(), cores > 1, "{}", report["core"]);
+}
+
+#[test]
+fn nothing_is_allocated_once_the_parts_are_warm() {
+    // Long enough for the table of orders to be full of marks once, and cleared of them.
+    for arguments in [&["--messages", "700000"][..], &["--messages", "5000", "--rate", "100000"]] {
+        let report = report(&run(&[arguments, &["--no-pin", "--json"]].concat()));
+        assert_eq!(report["allocations_after_warm_up"], 0, "{arguments:?}");
+        assert_eq!((&report["outgrown"], &report["core"]), (&false.into(), &Value::Null));
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use strait::rkyv::{deserialize, rancor};
 use strait::{Receiver, RecvError};
+use strait_pools::pool::PoolError;
+use strait_tools::allocations;
 
 use crate::book::Books;
 use crate::channels::Market;
@@ -33,18 +35,21 @@ pub(crate) struct BookOptions {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// Runs the whole book builder and prints its report.
-pub(crate) fn run(options: &BookOptions, market: &Market) -> anyhow::Result<()> {
-    let (mut events, mut expected) = market.join_as_builder()?;
+/// Runs the whole book builder, on `core` if it is pinned, and prints its report.
+pub(crate) fn run(
+    options: &BookOptions,
+    market: &Market,
+    core: Option<usize>,
+) -> anyhow::Result<()> {
     let mut day = ReceivedDay::new()?;
-    while !day.is_over {
-        let event = events
-            .recv()
-            .with_context(|| format!("the day broke off after message {}", day.next))?;
-        day.take(&event);
-    }
+    let (mut events, mut expected) = market.join_as_builder()?;
+    // Everything is made, so the warm-up ends with the announcement that the day begins.
+    day.take_until(&mut events, |day| day.has_begun)?;
+    let (allocations, whole) =
+        allocations::count(|| day.take_until(&mut events, |day| day.is_over));
+    whole?;
     let differences = compare(&day.books, &mut expected)?;
-    let report = day.report(differences);
+    let report = day.report(differences, allocations, core);
     println!("{}", if options.json { report.json() } else { report.text() });
     if let Some(folder) = &options.report {
         report.write_to(folder)?;
@@ -83,7 +88,7 @@ struct Schedule {
 impl ReceivedDay {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            books: Books::new(),
+            books: Books::new()?,
             next: 0,
             received: 0,
             lost: 0,
@@ -97,18 +102,32 @@ impl ReceivedDay {
         })
     }
 
+    fn take_until(
+        &mut self,
+        events: &mut Receiver<Event>,
+        is_enough: impl Fn(&Self) -> bool,
+    ) -> anyhow::Result<()> {
+        while !is_enough(self) {
+            let event = events
+                .recv()
+                .with_context(|| format!("the day broke off after message {}", self.next))?;
+            self.take(&event)?;
+        }
+        Ok(())
+    }
+
     #[inline]
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &Event) -> Result<(), PoolError> {
         // Before anything else: what follows is not the channel's time.
         let received_ns = if self.schedule.rate == 0 { 0 } else { now_ns() };
         if !self.has_begun && !event.begins_day() {
-            return;
+            return Ok(());
         }
         if !event.is_intact() {
             // Its place in the sequence is taken, whatever it says.
             self.torn += 1;
             self.next += 1;
-            return;
+            return Ok(());
         }
         self.check_sequence(event.sequence);
         match event.kind {
@@ -131,9 +150,10 @@ impl ReceivedDay {
                 }
                 self.received += 1;
                 self.next = event.sequence + 1;
-                self.books.apply(event);
+                self.books.apply(event)?;
             }
         }
+        Ok(())
     }
 
     #[inline]
@@ -145,8 +165,16 @@ impl ReceivedDay {
         }
     }
 
-    fn report(self, differences: Vec<String>) -> Report {
+    fn report(
+        self,
+        differences: Vec<String>,
+        allocations: Option<u64>,
+        core: Option<usize>,
+    ) -> Report {
         Report {
+            core,
+            allocations,
+            outgrown: self.books.outgrew_room(),
             messages: self.received,
             totals: self.books.totals(),
             lost: self.lost,
@@ -210,18 +238,18 @@ mod tests {
     #[test]
     fn lost_repeated_and_torn_messages_are_told_apart() {
         let mut day = ReceivedDay::new().unwrap();
-        day.take(&market(77)); // of a day that broke off
-        day.take(&Event::schedule(0, 0, 0));
+        day.take(&market(77)).unwrap(); // of a day that broke off
+        day.take(&Event::schedule(0, 0, 0)).unwrap();
         for sequence in [0, 1, 2, 5, 6] {
-            day.take(&market(sequence)); // 3 and 4 are lost
+            day.take(&market(sequence)).unwrap(); // 3 and 4 are lost
         }
-        day.take(&market(6));
-        day.take(&Event { price: 1, ..market(7) });
-        day.take(&market(8));
-        day.take(&Event::pause(10)); // 9 is lost
-        day.take(&Event::end(10));
+        day.take(&market(6)).unwrap();
+        day.take(&Event { price: 1, ..market(7) }).unwrap();
+        day.take(&market(8)).unwrap();
+        day.take(&Event::pause(10)).unwrap(); // 9 is lost
+        day.take(&Event::end(10)).unwrap();
         assert!(day.is_over);
-        let Report { messages, lost, repeated, torn, .. } = day.report(vec![]);
+        let Report { messages, lost, repeated, torn, .. } = day.report(vec![], None, None);
         assert_eq!((messages, lost, repeated, torn), (7, 3, 1, 1));
     }
 
@@ -229,10 +257,10 @@ mod tests {
     fn latency_counts_from_when_a_message_was_due() {
         let mut day = ReceivedDay::new().unwrap();
         let a_second_ago = now_ns() - 1_000_000_000;
-        day.take(&Event::schedule(0, a_second_ago, 10));
-        day.take(&market(0));
-        day.take(&market(1));
-        let latencies = day.report(vec![]).latencies.expect("a rate was announced");
+        day.take(&Event::schedule(0, a_second_ago, 10)).unwrap();
+        day.take(&market(0)).unwrap();
+        day.take(&market(1)).unwrap();
+        let latencies = day.report(vec![], None, None).latencies.expect("a rate was announced");
         // Due 1.0 s and 0.9 s ago; no more than a minute is recorded.
         assert_eq!(latencies.len(), 2);
         assert!(latencies.min() >= 890_000_000, "{}", latencies.min());
@@ -243,9 +271,9 @@ mod tests {
     fn books_that_differ_from_those_expected_are_told() {
         let mut bytes = Vec::new();
         Day::new(5_000, 3).write_some(&mut bytes, usize::MAX);
-        let (mut books, mut reference) = (Books::new(), Reference::new());
+        let (mut books, mut reference) = (Books::new().unwrap(), Reference::new());
         for (sequence, message) in (0..).zip(itch::messages(&bytes)) {
-            books.apply(&Event::from_itch(sequence, message));
+            books.apply(&Event::from_itch(sequence, message)).unwrap();
             reference.read(message);
         }
         let domain = strait::Domain::open(&format!("test-{}", std::process::id())).unwrap();

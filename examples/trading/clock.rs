@@ -1,6 +1,6 @@
 //! The clock both processes share, and the cores they do not.
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds of the monotonic clock, which is the same for every process of this machine.
@@ -15,14 +15,4 @@ pub(crate) fn now_ns() -> u64 {
 pub(crate) fn cores() -> Vec<usize> {
     let allowed = sched_getaffinity(None).unwrap_or_default();
     (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
-}
-
-/// Pins this process to the `index`-th of `cores`. Does nothing where the kernel refuses: a run
-/// without pinning is slower, not wrong.
-pub(crate) fn pin_to_core(cores: &[usize], index: usize) {
-    if let Some(&core) = cores.get(index % cores.len().max(1)) {
-        let mut only = CpuSet::new();
-        only.set(core);
-        let _ = sched_setaffinity(None, &only);
-    }
 }

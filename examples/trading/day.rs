@@ -352,11 +352,11 @@ mod tests {
     fn a_day_is_valid_itch_and_the_books_equal_the_reference() {
         let bytes = whole_day(300_000, 1, usize::MAX);
         let (mut messages, mut last_time) = (0, 0);
-        let (mut books, mut reference) = (Books::new(), Reference::new());
+        let (mut books, mut reference) = (Books::new().unwrap(), Reference::new());
         for message in itch::messages(&bytes) {
             let event = Event::from_itch(messages, message);
             assert!(event.timestamp_ns >= last_time, "message {messages} goes back in time");
-            books.apply(&event);
+            books.apply(&event).unwrap();
             reference.read(message);
             last_time = event.timestamp_ns;
             messages += 1;

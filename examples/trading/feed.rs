@@ -2,10 +2,13 @@
 
 use std::hint;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use strait::{SendError, Sender};
+use strait_tools::allocations;
 
 use crate::channels::Market;
 use crate::clock::now_ns;
@@ -18,6 +21,9 @@ use crate::summary::Expected;
 
 /// Messages between two updates of the progress bar.
 const PROGRESS_STEP: u64 = 1 << 16;
+
+/// Time between two drawings of it.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// Messages published together when they are sent as fast as possible.
 const BATCH: usize = 64;
@@ -47,13 +53,13 @@ pub(crate) struct FeedOptions {
     pub(crate) rate: Option<u64>,
 }
 
-/// Runs the whole feed.
+/// Runs the whole feed, and fails if sending took memory from the heap.
 pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> {
     let mut input = match &options.itch {
         Some(path) => Input::open(path)?,
         None => Input::synthetic(Day::new(options.messages, options.seed)),
     };
-    let progress = Progress::new(input.messages());
+    let progress = Progress::new(input.messages(), options.rate.is_none());
     progress.phase("reading");
     // A bad file is told before anybody is connected.
     let mut more = input.load()?;
@@ -61,17 +67,22 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
     let (mut events, mut expected) = market.join_as_feed()?;
     let rate = options.rate.unwrap_or(0);
     let mut reference = Reference::new();
-    let mut sent = 0;
+    let mut batch = Vec::with_capacity(BATCH);
+    let (mut sent, mut allocated) = (0, 0);
     while more {
         progress.phase("sending");
         let first = sent;
         let start_ns = now_ns() + LEAD_NS;
         events.send(&Event::schedule(first, start_ns, rate))?;
-        sent = if rate == 0 {
-            send_fast(&mut events, input.stretch(), first, &progress)
-        } else {
-            send_paced(&mut events, input.stretch(), first, start_ns, rate)
-        }?;
+        let (allocations, outcome) = allocations::count(|| {
+            if rate == 0 {
+                send_fast(&mut events, input.stretch(), first, &mut batch, &progress)
+            } else {
+                send_paced(&mut events, input.stretch(), first, start_ns, rate)
+            }
+        });
+        sent = outcome?;
+        allocated += allocations.unwrap_or(0);
         events.send(&Event::pause(sent))?;
 
         progress.phase("checking");
@@ -85,6 +96,9 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
         expected.send(&Expected::Book(book))?;
     }
     progress.finish();
+    if allocated > 0 {
+        bail!("the feed allocated {allocated} times while it sent");
+    }
     Ok(())
 }
 
@@ -93,10 +107,10 @@ fn send_fast(
     events: &mut Sender<Event>,
     stretch: &[u8],
     first: u64,
+    batch: &mut Vec<Event>,
     progress: &Progress,
 ) -> Result<u64, SendError> {
     let mut messages = itch::messages(stretch);
-    let mut batch = Vec::with_capacity(BATCH);
     let mut sequence = first;
     loop {
         batch.clear();
@@ -106,7 +120,7 @@ fn send_fast(
         if batch.is_empty() {
             return Ok(sequence);
         }
-        events.send_all(&batch).map_err(|(_, error)| error)?;
+        events.send_all(batch).map_err(|(_, error)| error)?;
         sequence += batch.len() as u64;
         if sequence.is_multiple_of(PROGRESS_STEP) {
             progress.sent(sequence);
@@ -149,13 +163,18 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(messages: Option<u64>) -> Self {
+    /// For a feed that is `fast`, drawn now and then by a thread of its own; else whenever a phase begins.
+    fn new(messages: Option<u64>, fast: bool) -> Self {
         let style = match messages {
             Some(_) => "{msg:8} {wide_bar} {human_pos} / {human_len} messages",
             None => "{msg:8} {spinner} {human_pos} messages",
         };
         let bar = messages.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        Self { bar: bar.with_style(ProgressStyle::with_template(style).expect("a valid template")) }
+        let bar = bar.with_style(ProgressStyle::with_template(style).expect("a valid template"));
+        if fast && !bar.is_hidden() {
+            bar.enable_steady_tick(DRAW_EVERY);
+        }
+        Self { bar }
     }
 
     fn phase(&self, name: &'static str) {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use strait_tools::environment::environment;
 use strait_tools::report::{self, ReportInput, Series};
 
+use crate::book::{BOOKS, LEVELS, ORDERS};
 use crate::itch;
 use crate::summary::{BookSummary, SideSummary, Totals, dollars};
 
@@ -35,6 +36,12 @@ pub(crate) struct Report {
     pub(crate) torn: u64,
     /// Time during which messages were sent.
     pub(crate) busy_ns: u64,
+    /// The core that the book builder was pinned to.
+    pub(crate) core: Option<usize>,
+    /// Allocations that it made from the beginning of the day to its end, if they were counted.
+    pub(crate) allocations: Option<u64>,
+    /// Whether the day was larger than the room that was made for it.
+    pub(crate) outgrown: bool,
     /// From the time each message was due; none when they were sent as fast as possible.
     pub(crate) latencies: Option<Histogram<u64>>,
     /// The books at the end of the day.
@@ -65,7 +72,8 @@ impl Report {
             self.busy_ns as f64 / 1e9,
             self.rate()
         )?;
-        writeln!(out, "lost {lost}, repeated {repeated}, torn {torn}\n")?;
+        writeln!(out, "lost {lost}, repeated {repeated}, torn {torn}")?;
+        writeln!(out, "{}\n", self.warmth())?;
         match &self.latencies {
             Some(latencies) => writeln!(out, "{}\n", latency_table(latencies))?,
             None => writeln!(out, "Latency is measured at a given rate: --rate N\n")?,
@@ -84,6 +92,28 @@ impl Report {
         let (books, differences) = (self.books.len(), self.differences.len());
         write!(out, "{books} books compared with the reference, {differences} differences")?;
         self.differences.iter().try_for_each(|difference| write!(out, "\n{difference}"))
+    }
+
+    /// Where the book builder ran, and what it allocated meanwhile.
+    fn warmth(&self) -> String {
+        let place = match self.core {
+            Some(core) => format!("pinned to core {core}"),
+            None => "not pinned".to_owned(),
+        };
+        let heap = match self.allocations {
+            None => "heap allocations not counted".to_owned(),
+            Some(0) => "no heap allocation after warm-up".to_owned(),
+            Some(count) => format!("{count} heap allocations after warm-up"),
+        };
+        let why = if self.outgrown {
+            format!(
+                ": more than {ORDERS} orders at a time, {BOOKS} books or {LEVELS} prices a side, \
+                 for which there was room"
+            )
+        } else {
+            String::new()
+        };
+        format!("book builder {place}, {heap}{why}")
     }
 
     fn types_table(&self) -> Table {
@@ -128,6 +158,9 @@ impl Report {
             "lost": self.lost,
             "repeated": self.repeated,
             "torn": self.torn,
+            "core": self.core,
+            "allocations_after_warm_up": self.allocations,
+            "outgrown": self.outgrown,
             "unknown_orders": self.totals.unknown_orders,
             "p50_ns": percentile(50.0),
             "p90_ns": percentile(90.0),
@@ -161,11 +194,17 @@ impl Report {
         report::write(folder, &input).map(drop)
     }
 
-    /// An error unless every message arrived, once and intact, and the books are as expected.
+    /// An error unless every message arrived, once and intact, the books are as expected, and nothing
+    /// was allocated on the way though there was room for the day.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         let Self { lost, repeated, torn, .. } = self;
         if lost + repeated + torn > 0 {
             bail!("the channel lost {lost} messages, repeated {repeated} and tore {torn}");
+        }
+        if let Some(count @ 1..) = self.allocations
+            && !self.outgrown
+        {
+            bail!("the book builder allocated {count} times after its warm-up");
         }
         match self.differences.first() {
             Some(first) => {
@@ -237,6 +276,9 @@ mod tests {
             repeated: 0,
             torn: 0,
             busy_ns: 1_500_000_000,
+            core: Some(1),
+            allocations: Some(0),
+            outgrown: false,
             latencies: None,
             books: vec![book],
             differences: vec![],
@@ -258,6 +300,7 @@ mod tests {
         └─────────────────────────────┘
         3 messages in 1.500 s: 2 a second
         lost 0, repeated 0, torn 0
+        book builder pinned to core 1, no heap allocation after warm-up
 
         ┌────────────────┐
         │ latency     ns │
@@ -281,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_report_for_programs() {
-        insta::assert_snapshot!(report().json(), @r#"{"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"differences":[],"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"repeated":0,"torn":0,"unknown_orders":0}"#);
+        insta::assert_snapshot!(report().json(), @r#"{"allocations_after_warm_up":0,"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"core":1,"differences":[],"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"outgrown":false,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"repeated":0,"torn":0,"unknown_orders":0}"#);
     }
 
     #[test]
@@ -305,9 +348,14 @@ mod tests {
             Report { lost: 1, ..report() },
             Report { repeated: 1, ..report() },
             Report { torn: 1, ..report() },
+            Report { allocations: Some(1), ..report() },
             Report { differences: vec!["here".to_owned()], ..report() },
         ] {
             assert!(bad.verdict().is_err(), "{bad:?}");
         }
+        // A day that is larger than the room for it has to allocate.
+        let larger = Report { allocations: Some(1), outgrown: true, core: None, ..report() };
+        assert!(larger.verdict().is_ok());
+        assert!(larger.warmth().starts_with("book builder not pinned, 1 heap allocations"));
     }
 }

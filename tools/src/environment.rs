@@ -113,8 +113,18 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn memory_bytes(meminfo: &str) -> u64 {
-    let kib = field(meminfo, "MemTotal").and_then(|value| value.strip_suffix("kB"));
-    kib.and_then(|kib| kib.trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+    meminfo_bytes(meminfo, "MemTotal").unwrap_or(0)
+}
+
+/// Bytes of memory that programs can have before the machine swaps, if the kernel says.
+#[must_use]
+pub fn available_bytes() -> Option<u64> {
+    meminfo_bytes(&text(Path::new("/proc/meminfo"))?, "MemAvailable")
+}
+
+fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
+    let kib = field(meminfo, key)?.strip_suffix("kB")?;
+    Some(kib.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// Folders in `parent` that are called `prefix` and a number, by number.

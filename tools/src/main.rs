@@ -2,10 +2,11 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use strait_tools::allocations::CountingAllocator;
 use strait_tools::{bench, operate, verify};
 
 #[global_allocator]
-static ALLOCATOR: verify::CountingAllocator = verify::CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Shows and removes Strait's channels, and measures them on this machine.
 #[derive(Debug, Parser)]

@@ -95,12 +95,11 @@ fn an_open_loop_is_sent_at_half_of_saturation_or_at_the_rate_given() {
 
 #[test]
 fn streams_of_all_kinds_of_messages_go_through() {
-    let kinds: [(&[&str], u64); 5] = [
+    let kinds: [(&[&str], u64); 4] = [
         (&[], 48),
         (&["--size", "8", "--dense", "--batch", "32"], 8),
         (&["--size", "1024", "--batch", "8"], 1024),
         (&["--size", "72"], 72),
-        (&["--size", "65536", "--batch", "2"], 65_536),
     ];
     for (arguments, size) in kinds {
         let Some(outcome) = json(&[&["stream"], arguments].concat()) else { return };
@@ -108,6 +107,22 @@ fn streams_of_all_kinds_of_messages_go_through() {
     }
     let Some(outcome) = json(&["stream", "--type", "rich", "--batch", "4"]) else { return };
     check(&outcome, "stream", 48, &RATE, &[]);
+}
+
+#[test]
+fn long_messages_stand_beside_bare_memory() {
+    for (arguments, size) in [
+        (&["stream", "--size", "65536", "--batch", "2"][..], 65_536),
+        (&["stream", "--size", "1048576"], 1 << 20),
+        (&["stream", "--size", "2097216", "--batch", "2", "--parking"], 2_097_216),
+        (&["rtt", "--size", "1048576"], 1 << 20),
+    ] {
+        let Some(outcome) = json(arguments) else { return };
+        let figures: &[&str] = if arguments[0] == "rtt" { &LATENCY } else { &RATE };
+        check(&outcome, arguments[0], size, figures, &["memory", "rtrb-chunks"]);
+    }
+    let Some(outcome) = json(&["stream", "--type", "rich", "--size", "1048640"]) else { return };
+    check(&outcome, "stream", 1_048_640, &RATE, &[]);
 }
 
 const SLEEPERS: [&str; 7] =
@@ -168,6 +183,7 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         (&["rtt", "--type", "rich", "--size", "8"], "at least 48"),
         (&["rtt", "--cores", "0,0"], "two cores"),
         (&["oneway", "--rate", "0"], "between 1 and"),
+        (&["stream", "--size", "1099511627776"], "ask for a smaller --size"),
         (&["stream", "--report", "x"], "no distribution"),
         (&["stream", "--batch", "2", "--wait", "park"], "batches are polled"),
     ] {

@@ -9,6 +9,7 @@
 //! | this one | the commands |
 //! | [`options`] | what can be asked for |
 //! | `task` | which benchmarks there are, and what each measures |
+//! | `effort` | how many messages a measurement takes |
 //! | `run` | rounds, in turn, with probes around everything |
 //! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
 //! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
@@ -22,6 +23,7 @@
 
 pub mod classes;
 pub mod clock;
+mod effort;
 mod exercise;
 pub mod measured;
 pub mod options;

@@ -3,7 +3,7 @@
 use super::measured::{Figures, Samples};
 use super::options::Options;
 use super::run::{Round, Rounds, Stopped};
-use super::sides::{Kind, Subject, Waiting};
+use super::sides::{Kind, Messages, Subject, Waiting};
 use super::statistics::{Interval, bootstrap, median};
 use super::task::Task;
 use crate::environment::{Environment, environment};
@@ -181,7 +181,7 @@ impl Outcome {
             waiting: task.waiting(),
             environment: environment(),
             cores: [run.cores.0, run.cores.1],
-            notes: notes(task, messages.suit_peers()),
+            notes: notes(task, messages),
             stopped: run.stopped,
             gap_ns: options.gap_ns,
             discarded_rounds: run.rounds.len() - rows.len(),
@@ -192,7 +192,7 @@ impl Outcome {
     }
 }
 
-fn notes(task: Task, peers: bool) -> Vec<String> {
+fn notes(task: Task, messages: Messages) -> Vec<String> {
     let mut notes = vec![match task {
         Task::Wake => "raw is the futex: a word, woken and slept on, with nothing else",
         _ => "raw is the yardstick, bare cache lines in turn, and not a limit: a ring may beat it",
@@ -203,8 +203,12 @@ fn notes(task: Task, peers: bool) -> Vec<String> {
     match task {
         Task::RoundTrip { .. } => notes.extend([
             "round trips are a closed loop: they say nothing about latency under load",
-            "p50 is that of blocks of 64 round trips without clock readings; everything above it is \
-             of single round trips, clock readings included",
+            if messages.in_arena() {
+                "every round trip is timed by itself; there are few of them, so the tail is a coarse one"
+            } else {
+                "p50 is that of blocks of 64 round trips without clock readings; everything above it \
+                 is of single round trips, clock readings included"
+            },
             "line is a payload of 48 bytes in the cache line that announces it, whatever --size says",
         ]),
         Task::OneWay { .. } => notes.extend([
@@ -227,7 +231,14 @@ fn notes(task: Task, peers: bool) -> Vec<String> {
     if task.waiting().is_some_and(Waiting::pauses) && matches!(task, Task::RoundTrip { .. }) {
         notes.push("Strait's sides wait as asked in p50, and poll in everything above it");
     }
-    if peers && task.has_peers() {
+    let beside = |subject| task.has_peers() && messages.peers().any(|peer| peer == subject);
+    if beside(Subject::Memory) {
+        notes.push(
+            "memory is two buffers each way with two flags each, written and read by the loops that \
+             Strait's side uses; both may be in a cache that a ring does not fit",
+        );
+    }
+    if beside(Subject::RtrbChunks) {
         notes.push(
             "rtrb works within one process only: it ran between two threads of this process, on the \
              same two cores",

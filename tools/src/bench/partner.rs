@@ -5,6 +5,7 @@ use super::clock::{self, Clock};
 use super::exercise::{Exercise, Observed, Player, Role};
 use super::sides::descriptors::Descriptors;
 use super::sides::lines::Lines;
+use super::sides::memory::Memory;
 use super::sides::{self, Boxed, Channels, Messages, Subject, Waiting};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +13,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -21,6 +23,7 @@ pub(super) struct Setup {
     /// This process, and its descriptors of the yardsticks and of each pair of channels.
     pub(super) process: u32,
     pub(super) lines: i32,
+    pub(super) memory: Option<i32>,
     pub(super) channels: Vec<(Subject, Waiting, [i32; 2])>,
     /// What the other process inherits under the same numbers.
     pub(super) inherited: Vec<(Subject, [i32; 2])>,
@@ -126,7 +129,8 @@ impl Sides {
     pub(super) fn open(
         channels: &[(Subject, Channels)],
         descriptors: Vec<(Subject, Descriptors)>,
-        lines: &std::fs::File,
+        lines: &File,
+        memory: Option<&File>,
         messages: &Messages,
         role: Role,
     ) -> Result<Self> {
@@ -136,6 +140,9 @@ impl Sides {
         sides.insert(Subject::Line, Box::new(lines.loaded(role)));
         sides.insert(Subject::Futex, Box::new(lines.sleeping(role, false)?));
         sides.insert(Subject::FutexTimed, Box::new(lines.sleeping(role, true)?));
+        if let Some(file) = memory {
+            sides.insert(Subject::Memory, Box::new(Memory::map(file, messages.size, role)?));
+        }
         for (subject, descriptors) in descriptors {
             sides.insert(subject, Box::new(descriptors));
         }
@@ -190,7 +197,8 @@ fn prepare(setup: &Setup) -> Result<Sides> {
     let inherited = setup.inherited.iter();
     let descriptors =
         inherited.map(|&(subject, numbers)| (subject, Descriptors::inherited(numbers))).collect();
-    Sides::open(&channels, descriptors, &borrow(setup.lines)?, &setup.messages, Role::There)
+    let (lines, memory) = (borrow(setup.lines)?, setup.memory.map(borrow).transpose()?);
+    Sides::open(&channels, descriptors, &lines, memory.as_ref(), &setup.messages, Role::There)
 }
 
 fn reply(result: Result<Reply>) -> Reply {

@@ -12,8 +12,9 @@
 
 use super::classes::{Classes, SAME_CORE, are_siblings};
 use super::clock::{self, Clock, ticks};
+use super::effort::Effort;
 use super::exercise::one_way::OneWay;
-use super::exercise::round_trip::{BLOCK, RoundTrips};
+use super::exercise::round_trip::RoundTrips;
 use super::exercise::stream::Stream;
 use super::exercise::wake::Wakes;
 use super::exercise::{Exercise, Observed, Player, Role};
@@ -21,9 +22,10 @@ use super::measured::{self, Figures, Samples};
 use super::options::Options;
 use super::partner::{Partner, Setup, Sides};
 use super::sides::descriptors::Descriptors;
-use super::sides::{Channels, Messages, Subject, lines, number};
+use super::sides::{Channels, Messages, Subject, lines, memory, number};
 use super::task::Task;
-use anyhow::{Context, Result, anyhow};
+use crate::environment::available_bytes;
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -159,18 +161,26 @@ impl Bench {
     fn open(task: Task, options: &Options, cores: (usize, usize)) -> Result<Self> {
         clock::pin(cores.0)?;
         let (messages, clock) = (options.messages()?, Clock::calibrate(options.gap()));
-        let lines = File::from(memfd_create("strait-yardstick", MemfdFlags::CLOEXEC)?);
-        lines.set_len(lines::BYTES)?;
+        let mut subjects = task.subjects();
+        if task.has_peers() {
+            subjects.extend(messages.peers());
+        }
+        ensure_memory(&messages, task.channels().len())?;
+        let lines = shared("strait-yardstick", lines::BYTES)?;
+        let memory = if subjects.contains(&Subject::Memory) {
+            Some(shared("strait-memory", memory::bytes(messages.size))?)
+        } else {
+            None
+        };
         let connect = |(subject, waiting)| Ok((subject, Channels::new(&messages, waiting)?));
         let channels = task.channels().into_iter().map(connect).collect::<Result<Vec<_>>>()?;
-        let mut subjects = task.subjects();
         let (mut here, mut there) = (Vec::new(), Vec::new());
         for &subject in subjects.iter().filter(|subject| subject.has_descriptors()) {
             let [near, far] = Descriptors::connect(subject)?;
             here.push((subject, near));
             there.push((subject, far));
         }
-        let sides = Sides::open(&channels, here, &lines, &messages, Role::Here)?;
+        let sides = Sides::open(&channels, here, &lines, memory.as_ref(), &messages, Role::Here)?;
         // Kept open until the other process has opened them as well.
         let shared = channels
             .iter()
@@ -182,14 +192,12 @@ impl Bench {
         let partner = Partner::spawn(&Setup {
             process: std::process::id(),
             lines: number(&lines),
+            memory: memory.as_ref().map(number),
             channels: shared.iter().map(numbers).collect(),
             inherited: there.iter().map(|(subject, ends)| (*subject, ends.numbers())).collect(),
             messages,
             clock,
         })?;
-        if messages.suit_peers() && task.has_peers() {
-            subjects.extend([Subject::Rtrb, Subject::RtrbChunks]);
-        }
         let (share, cost) = (options.share(), BTreeMap::new());
         let (near_core, far_core) = cores;
         let mut far_cores = vec![far_core];
@@ -265,9 +273,8 @@ impl Bench {
     }
 
     fn bounce(&mut self, subject: Subject, blocks: u64, stamped: u64) -> Result<[Observed; 2]> {
-        // Enough to touch every cell of a peer's fresh ring.
-        let warm_up = if subject.in_process() { 4 * self.messages.capacity() } else { 4 * BLOCK };
-        let plan = RoundTrips { first: self.next, warm_up, blocks, stamped };
+        let Effort { block, warm_up, .. } = self.effort(subject);
+        let plan = RoundTrips { first: self.next, warm_up, block, blocks, stamped };
         self.play(subject, Exercise::RoundTrips(plan), plan.total())
     }
 
@@ -290,20 +297,26 @@ impl Bench {
         Some(count)
     }
 
+    fn effort(&self, subject: Subject) -> Effort {
+        Effort::of(subject, &self.messages)
+    }
+
     fn learn(&mut self, subject: Subject, cost: f64) {
         self.cost.insert((subject, self.far_core), cost);
     }
 
     fn round_trips(&mut self, subject: Subject) -> Result<Measured> {
+        let effort = self.effort(subject);
         let count = match self.fitting(subject) {
             Some(count) => count,
             None => {
-                let [here, _] = self.bounce(subject, PROBE_BLOCKS, 0)?;
+                let [here, _] = self.bounce(subject, effort.first_blocks, 0)?;
                 self.learn(subject, measured::central(&here, self.clock)?);
                 self.fitting(subject).unwrap_or(0)
             }
         };
-        let (blocks, stamped) = ((count / 2 / BLOCK).max(16), (count / 2).clamp(1000, 1 << 21));
+        let blocks = (count / 2 / effort.block).max(effort.blocks);
+        let stamped = (count / 2).clamp(effort.stamped, 1 << 21);
         let [here, there] = self.bounce(subject, blocks, stamped)?;
         let central = measured::central(&here, self.clock)?;
         self.learn(subject, central);
@@ -312,13 +325,12 @@ impl Bench {
     }
 
     fn stream(&mut self, subject: Subject, batch: u64) -> Result<Measured> {
-        let capacity = self.messages.capacity();
         let batch = match subject {
             Subject::Rtrb => 1,
             Subject::RtrbChunks if batch == 1 => PEER_CHUNK,
             _ => batch,
         };
-        let least = 32 * capacity;
+        let least = self.effort(subject).streamed;
         if self.fitting(subject).is_none() {
             self.pass(subject, batch, least)?;
         }
@@ -327,7 +339,7 @@ impl Bench {
     }
 
     fn pass(&mut self, subject: Subject, batch: u64, measured: u64) -> Result<Figures> {
-        let warm_up = 4 * self.messages.capacity();
+        let warm_up = self.effort(subject).stream_warm_up;
         let plan = Stream { first: self.next, warm_up, measured, batch };
         let [here, _] = self.play(subject, Exercise::Stream(plan), plan.total())?;
         let figures = measured::rate(&here, self.messages.size, self.clock);
@@ -384,6 +396,29 @@ impl Bench {
         let samples = Samples::collect(&here, &there, self.clock)?;
         Ok(Measured { figures: samples.figures(None), samples: Some(samples) })
     }
+}
+
+/// Memory for both processes, without a name.
+fn shared(name: &str, bytes: u64) -> Result<File> {
+    let file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
+    file.set_len(bytes)?;
+    Ok(file)
+}
+
+/// That there is memory for a run: all of it is touched, and a machine without ends programs.
+fn ensure_memory(messages: &Messages, channels: usize) -> Result<()> {
+    let needed = messages.memory_bytes(channels);
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let available = available_bytes().unwrap_or(u64::MAX);
+    ensure!(
+        needed <= available,
+        "messages of {} bytes take {} MiB of memory in all, and {} MiB are available: ask for a \
+         smaller --size",
+        messages.size,
+        mib(needed),
+        mib(available)
+    );
+    Ok(())
 }
 
 /// As two threads of this process, one of them on another core.

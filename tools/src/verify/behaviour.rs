@@ -1,9 +1,9 @@
 //! What the guide asks for without a figure, tried out in this process.
 
-use super::allocations;
 use super::judge::{Amount, Behaviour};
 use super::lab::{Lab, effort};
 use super::small::{BATCH, Ball};
+use crate::allocations;
 use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};

@@ -12,12 +12,13 @@
 //! | `peer.rs` | the other process |
 //! | `small.rs`, `bulk.rs`, `listing.rs` | messages between two processes, and the guide's own way |
 //! | `codec.rs`, `flat.rs` | message formats |
+//! | `blocks.rs` | memory pools, and the guide's own |
 //! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
-//! | `memory.rs`, `behaviour.rs`, `allocations.rs` | bytes, and what holds or does not |
+//! | `memory.rs`, `behaviour.rs` | bytes, and what holds or does not |
 //! | `show.rs` | the table and the JSON object |
 
-mod allocations;
 mod behaviour;
+mod blocks;
 mod bulk;
 mod caching;
 mod codec;
@@ -32,8 +33,6 @@ mod rows;
 mod show;
 mod small;
 mod workers;
-
-pub use allocations::CountingAllocator;
 
 use crate::environment::environment;
 use anyhow::{Result, bail};

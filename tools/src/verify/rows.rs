@@ -8,7 +8,7 @@
 use super::judge::Proof::{AtLeast, AtMost, Holds, NoWorse, Unbuilt};
 use super::judge::Unit::{Bytes, BytesPerSecond, Cores, Nanoseconds};
 use super::judge::{Figure, Proof, Row};
-use super::{behaviour, bulk, caching, codec, memory, pooled, small, workers};
+use super::{behaviour, blocks, bulk, caching, codec, memory, pooled, small, workers};
 
 const US: f64 = 1e3;
 const MB: f64 = 1e6;
@@ -302,12 +302,30 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     // Memory, threads, profiling.
-    row("K1", "memory pool", &[unbuilt("pool", "chunks of 1,024 blocks, a list of free ones")]),
-    row("K2", "size classes", &[unbuilt("classes", "up to 64 B, 1 KB, 64 KB")]),
+    row(
+        "K1",
+        "memory pool",
+        &[
+            built("pool", "chunks of 1,024 blocks, a list of free ones", Holds(blocks::chunks)),
+            built(
+                "taken and given back",
+                "a list of free blocks",
+                NoWorse(Nanoseconds, blocks::beside_the_list),
+            ),
+        ],
+    ),
+    row(
+        "K2",
+        "size classes",
+        &[built("classes", "up to 64 B, 1 KB, 64 KB", Holds(blocks::classes))],
+    ),
     row(
         "K3",
         "ownership",
-        &[unbuilt("references", "one owner where one will do; weak ones break cycles")],
+        &[
+            built("handles", "one owner where one will do", Holds(blocks::one_owner)),
+            built("references", "weak ones break cycles", Holds(blocks::cycles)),
+        ],
     ),
     row(
         "L1",

@@ -12,6 +12,7 @@
 //! | `dependencies` | size, licences and sources of the dependency tree |
 //! | `examples` | runs every example once |
 //! | `torture` | kills processes at every step and at random |
+//! | `sanitize` | unit tests under AddressSanitizer and ThreadSanitizer |
 //! | `compat` | an earlier revision's examples beside today's |
 
 mod checks;
@@ -23,6 +24,7 @@ mod ledger;
 mod models;
 mod probes;
 mod process;
+mod sanitize;
 mod torture;
 mod workspace;
 
@@ -91,6 +93,9 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The unit tests of pools and rings under AddressSanitizer and ThreadSanitizer, with a nightly
+    /// toolchain, where there is one. No part of the gate.
+    Sanitize,
     /// Packages and builds every published crate as crates.io would.
     Package,
 }
@@ -139,6 +144,10 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
         }
         Chore::Torture { arguments } if !arguments.is_empty() => {
             return torture::run(&workspace, &arguments).map(|()| true);
+        }
+        Chore::Sanitize => {
+            let step = Step::new("sanitize", sanitize::check);
+            return Ok(gate::run(&workspace, &[step], false));
         }
         Chore::Ledger { list: true } => return ledger::list(&workspace).map(|()| true),
         Chore::Fmt => &["fmt"],

@@ -6,15 +6,14 @@ use crate::bench::clock::{Clock, Watch, ticks};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// Round trips per clock reading of the central figure, so that reading the clock does not count.
-pub(in crate::bench) const BLOCK: u64 = 64;
-
 /// How many round trips, and from which message number on.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::bench) struct RoundTrips {
     pub(in crate::bench) first: u64,
     /// Not measured.
     pub(in crate::bench) warm_up: u64,
+    /// Round trips per block.
+    pub(in crate::bench) block: u64,
     /// Blocks of round trips without a clock reading inside: the central figure.
     pub(in crate::bench) blocks: u64,
     /// Round trips timed one by one, with both sides watching for gaps: the tail.
@@ -24,7 +23,7 @@ pub(in crate::bench) struct RoundTrips {
 impl RoundTrips {
     /// Message numbers used.
     pub(in crate::bench) fn total(&self) -> u64 {
-        self.warm_up + self.blocks * BLOCK + self.stamped
+        self.warm_up + self.blocks * self.block + self.stamped
     }
 }
 
@@ -44,8 +43,8 @@ pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Re
     let mut blocks = Vec::new();
     for _ in 0..plan.blocks {
         let began = ticks();
-        bounce(BLOCK)?;
-        blocks.push((ticks() - began) as f64 / BLOCK as f64);
+        bounce(plan.block)?;
+        blocks.push((ticks() - began) as f64 / plan.block as f64);
     }
 
     let mut watch = Watch::start(clock);
@@ -64,7 +63,7 @@ pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Re
 
 #[inline(never)]
 pub(super) fn echo(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Result<Observed> {
-    let stamped_from = plan.first + plan.warm_up + plan.blocks * BLOCK;
+    let stamped_from = plan.first + plan.warm_up + plan.blocks * plan.block;
     for number in plan.first..stamped_from {
         side.receive(number)?;
         side.send(number)?;

@@ -1,6 +1,7 @@
-//! A pair of byte channels, for messages of any length: written and read where they lie.
+//! A pair of byte channels, for messages of any length: written and read where they lie, in a cell or in
+//! the arena.
 
-use super::payload::{sum_of, word};
+use super::payload::{sum_of, sum_words, write_words};
 use super::{Channels, torn};
 use crate::bench::clock::spin;
 use crate::bench::exercise::{Role, Side};
@@ -26,15 +27,9 @@ impl InPlace {
 #[inline(always)]
 fn check(message: &Received<'_>, number: u64) -> Result<()> {
     let words = message.len() / 8;
-    let start = message.as_ptr().cast::<u64>();
-    let mut sum = 0u64;
-    for index in 0..words {
-        // SAFETY: the message has at least so many words.
-        let at = unsafe { start.add(index) };
-        // SAFETY: initialised by the sender, who leaves them alone until the message is dropped;
-        // bodies are 16-aligned.
-        sum = sum.wrapping_add(unsafe { at.read() });
-    }
+    // SAFETY: the message has so many words, initialised by the sender, who leaves them alone until the
+    // message is dropped; bodies are 16-aligned.
+    let sum = unsafe { sum_words(message.as_ptr().cast(), words) };
     ensure!(sum == sum_of(number, words), torn(number));
     Ok(())
 }
@@ -43,13 +38,9 @@ impl Side for InPlace {
     #[inline(always)]
     fn send(&mut self, number: u64) -> Result<()> {
         let mut claim = self.sender.claim(8 * self.words)?;
-        let start = claim.as_mut_ptr().cast::<u64>();
-        for index in 0..self.words {
-            // SAFETY: the claim has room for so many words.
-            let at = unsafe { start.add(index) };
-            // SAFETY: claimed, hence ours to write; bodies are 16-aligned.
-            unsafe { at.write(word(number, index)) };
-        }
+        let start = claim.as_mut_ptr().cast();
+        // SAFETY: the claim has room for so many words, which are ours to write; bodies are 16-aligned.
+        unsafe { write_words(start, self.words, number) };
         claim.commit();
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! | [`payload`] | the messages: every word written, every word read and checked |
 //! | [`waiting`] | how the sides of Strait's channels wait |
 //! | [`lines`] | the yardstick: bare cache lines, and lines with a payload |
+//! | [`memory`] | the yardstick of long messages: buffers written and read in turn |
 //! | [`futex`] | the yardstick of sides that sleep: bare words and the kernel |
 //! | [`descriptors`] | what else wakes a process: event counters, pipes, sockets |
 //! | [`typed`] | Strait's typed channels |
@@ -16,6 +17,7 @@ mod bytes;
 pub(super) mod descriptors;
 mod futex;
 pub(super) mod lines;
+pub(super) mod memory;
 mod payload;
 mod peers;
 mod typed;
@@ -31,6 +33,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use strait::{Bytes, Segment, Spsc};
+use strait_ipc::ring::geometry::MAX_BODY_BYTES;
 use strait_ipc::segment::MapOptions;
 
 /// What can be measured.
@@ -49,6 +52,9 @@ pub enum Subject {
     Raw,
     /// 48 bytes in the cache line that announces them, without a ring.
     Line,
+    /// Memory written by one side and read by the other, two buffers each way: the yardstick of long
+    /// messages.
+    Memory,
     /// rtrb between two threads, message by message.
     Rtrb,
     /// rtrb between two threads, in chunks.
@@ -76,6 +82,7 @@ impl Subject {
             Subject::StraitUnsliced => "strait-unsliced",
             Subject::Raw => "raw",
             Subject::Line => "line",
+            Subject::Memory => "memory",
             Subject::Rtrb => "rtrb",
             Subject::RtrbChunks => "rtrb-chunks",
             Subject::Futex => "futex",
@@ -159,12 +166,34 @@ impl Messages {
         }
     }
 
-    /// Messages that a ring holds: 1024, or what 2 MiB hold, but at least 4.
+    /// Whether they are too long for any cell, and lie in the ring's arena.
+    #[must_use]
+    pub fn in_arena(&self) -> bool {
+        self.size > MAX_BODY_BYTES
+    }
+
+    /// Messages that a ring holds: 1024, or what 2 MiB hold, but at least 4; in an arena, what 4 MiB hold,
+    /// but at least 2.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         const RING_BYTES: u64 = 2 << 20;
-        let fit = RING_BYTES / (self.size as u64).max(1);
-        1 << fit.clamp(4, 1024).ilog2()
+        let (room, least) = if self.in_arena() { (2 * RING_BYTES, 2) } else { (RING_BYTES, 4) };
+        let fit = room / (self.size as u64).max(1);
+        1 << fit.clamp(least, 1024).ilog2()
+    }
+
+    /// Bytes of an arena that holds as many as the ring, each on whole cache lines.
+    fn arena_bytes(&self) -> u64 {
+        (self.size as u64).next_multiple_of(64).saturating_mul(self.capacity())
+    }
+
+    /// Bytes of memory that a run takes with so many of Strait's channels: both directions of each, those
+    /// of one peer at a time, and bare memory.
+    pub(super) fn memory_bytes(&self, channels: usize) -> u64 {
+        let size = self.size as u64;
+        let rings = 2 * (channels as u64 + u64::from(self.suit_peers()));
+        let bare = if self.suit_memory() { size.saturating_mul(4) } else { 0 };
+        size.saturating_mul(self.capacity()).saturating_mul(rings).saturating_add(bare)
     }
 
     /// How a message is held, in words.
@@ -174,6 +203,9 @@ impl Messages {
         match kind {
             Kind::Rich => format!("{size} B, a string and a vector"),
             Kind::Pod if dense => format!("{size} B in dense cells"),
+            Kind::Pod if self.in_arena() => {
+                format!("{size} B in an arena, through the byte endpoint")
+            }
             Kind::Pod => by_words!(self, WORDS => format!("{} B", 8 * WORDS),
                 format!("{size} B through the byte endpoint")),
         }
@@ -183,6 +215,23 @@ impl Messages {
     #[must_use]
     pub fn suit_peers(&self) -> bool {
         self.kind == Kind::Pod
+    }
+
+    /// What Strait is measured beside. Where no type has their length, both ways of the peer are one.
+    pub(super) fn peers(&self) -> impl Iterator<Item = Subject> {
+        [
+            (Subject::Memory, self.suit_memory()),
+            (Subject::Rtrb, self.suit_peers() && !self.in_arena()),
+            (Subject::RtrbChunks, self.suit_peers()),
+        ]
+        .into_iter()
+        .filter_map(|(subject, suits)| suits.then_some(subject))
+    }
+
+    /// Whether memory decides how fast they are, so that they are measured beside it.
+    fn suit_memory(&self) -> bool {
+        const LONG: usize = 64 << 10;
+        self.kind == Kind::Pod && self.size >= LONG
     }
 
     fn typed<T: Payload>(&self, channels: &Channels, role: Role) -> Result<Boxed> {
@@ -226,6 +275,7 @@ impl Messages {
             let channel = waiting.on(channel);
             Ok(match (messages.dense, messages.kind) {
                 (true, _) => channel.dense(),
+                (false, Kind::Rich) if messages.in_arena() => channel.arena(messages.arena_bytes()),
                 (false, Kind::Rich) => channel.max_len(messages.size),
                 (false, Kind::Pod) => channel,
             }
@@ -235,7 +285,13 @@ impl Messages {
             Kind::Rich => typed::<Rich>(self, waiting),
             Kind::Pod => by_words!(self, WORDS => typed::<[u64; WORDS]>(self, waiting), {
                 let channel = Spsc::<Bytes>::unnamed("bench").capacity(self.capacity());
-                Ok(waiting.on(channel).max_len(self.size).segment()?)
+                let channel = waiting.on(channel);
+                let channel = if self.in_arena() {
+                    channel.arena(self.arena_bytes())
+                } else {
+                    channel.max_len(self.size)
+                };
+                Ok(channel.segment()?)
             }),
         }
     }
@@ -299,4 +355,28 @@ pub(super) fn number(descriptor: &impl AsRawFd) -> i32 {
 #[cold]
 fn torn(number: u64) -> anyhow::Error {
     anyhow!("message {number} was lost, repeated or torn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_holds_a_few_of_the_longest_messages() {
+        for (size, capacity, arena) in [
+            (48, 1024, false),
+            (1024, 1024, false),
+            (64 << 10, 32, false),
+            (MAX_BODY_BYTES, 4, false),
+            (1 << 20, 4, true),
+            (3 << 20, 2, true),
+            (64 << 20, 2, true),
+        ] {
+            let messages = Messages { size, kind: Kind::Pod, dense: false };
+            assert_eq!((messages.capacity(), messages.in_arena()), (capacity, arena), "{size}");
+        }
+        let longest = Messages { size: 64 << 20, kind: Kind::Pod, dense: false };
+        assert_eq!(longest.arena_bytes(), 128 << 20);
+        assert_eq!(longest.memory_bytes(1), (4 + 4 + 4) * (64 << 20));
+    }
 }

@@ -35,6 +35,38 @@ pub(super) fn sum_of(number: u64, count: usize) -> u64 {
     number.wrapping_mul(count).wrapping_add(count * count.saturating_sub(1) / 2)
 }
 
+/// Writes message `number`, of `count` words, to `start` on.
+///
+/// # Safety
+///
+/// There is room for so many words, aligned, and nobody else reads or writes it meanwhile.
+#[inline(always)]
+pub(super) unsafe fn write_words(start: *mut u64, count: usize, number: u64) {
+    for index in 0..count {
+        // SAFETY: one of the caller's words.
+        let at = unsafe { start.add(index) };
+        // SAFETY: as above.
+        unsafe { at.write(word(number, index)) };
+    }
+}
+
+/// What `count` words from `start` on add up to.
+///
+/// # Safety
+///
+/// There are so many words, aligned and initialised, and nobody writes them meanwhile.
+#[inline(always)]
+pub(super) unsafe fn sum_words(start: *const u64, count: usize) -> u64 {
+    let mut sum = 0u64;
+    for index in 0..count {
+        // SAFETY: one of the caller's words.
+        let at = unsafe { start.add(index) };
+        // SAFETY: as above.
+        sum = sum.wrapping_add(unsafe { at.read() });
+    }
+    sum
+}
+
 /// What the words of a message read add up to.
 #[inline(always)]
 pub(super) fn sum(words: impl Iterator<Item = u64>) -> u64 {

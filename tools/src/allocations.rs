@@ -1,10 +1,10 @@
-//! Counting allocations: the `strait` program installs this allocator.
+//! Counting a thread's allocations, in a program that installs this allocator, as `strait` does.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The system's allocator, which counts while `strait verify` asks it to.
+/// The system's allocator, which counts while [`count`] runs.
 #[derive(Debug)]
 pub struct CountingAllocator;
 
@@ -47,8 +47,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
-/// Runs `work`; returns how many allocations this thread made, unless nobody counts them here.
-pub(super) fn count<T>(work: impl FnOnce() -> T) -> (Option<u64>, T) {
+/// Runs `work`; returns how many allocations this thread made, unless the program's allocator is another
+/// one. One thread at a time counts.
+pub fn count<T>(work: impl FnOnce() -> T) -> (Option<u64>, T) {
     COUNTING.store(true, Ordering::Relaxed);
     MADE.set(0);
     drop(std::hint::black_box(Box::new(0_u8)));
