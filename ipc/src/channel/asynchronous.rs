@@ -1,8 +1,8 @@
 //! Sides of a channel in asynchronous code, whatever the runtime.
 //!
 //! A runtime is asked one thing: whether a descriptor is readable, and to wake the task when it is. So
-//! any will do that can watch a descriptor. With the feature `tokio`, [`AsyncReceiver::tokio`] and
-//! [`AsyncSender::tokio`] ask tokio's; with the feature `futures`, which that includes, there are
+//! any will do that can watch a descriptor. With the feature `tokio`, `AsyncReceiver::tokio` and
+//! `AsyncSender::tokio` ask tokio's; with the feature `futures`, which that includes, there are
 //! `Stream` and `Sink`.
 
 use super::error::{DescriptorError, RecvError, SendError};

@@ -7,6 +7,7 @@ use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::Invalid;
 use crate::ring::blocks::{Blocks, Owner};
+use crate::ring::geometry::Store;
 use crate::ring::spsc::{Consumer, Corrupt, Poll};
 use crate::wait_set::source::Attachment;
 use std::mem::ManuallyDrop;
@@ -233,16 +234,19 @@ impl BytesReceiver {
         let (cell, room) = self.cell(position);
         match cell.len(room) {
             Ok(len) => Ok(Body { start: cell.body(), len, room }),
-            Err(Invalid::Kind { .. }) => self.elsewhere(cell),
+            Err(unknown @ Invalid::Kind { .. }) => self.elsewhere(cell, unknown),
             Err(invalid) => Err(invalid),
         }
     }
 
-    /// Where a message lies that does not stand in its cell.
-    fn elsewhere(&mut self, cell: Cell) -> Result<Body, Invalid> {
+    /// Where a message lies that does not stand in its cell; or that its kind is `unknown`.
+    fn elsewhere(&mut self, cell: Cell, unknown: Invalid) -> Result<Body, Invalid> {
+        let store = self.cells.store();
+        if store == Store::None {
+            return Err(unknown);
+        }
         let place = cell.place()?;
         let (at, bytes) = place.words();
-        let store = self.cells.store();
         let start = self.cells.address(place).ok_or(Invalid::Nowhere { at, bytes, store })?;
         match place {
             Place::Chunk(chunk) => {

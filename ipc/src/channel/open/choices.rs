@@ -14,7 +14,7 @@ impl<T, V: Trust> Spsc<T, V> {
         self
     }
 
-    /// Longest message in bytes; cells take 16 more, rounded up (see [`CellFormat::wide_for`]). The default
+    /// Longest message in bytes; cells take 16 more, rounded up (see [`wide_for`](crate::ring::geometry::CellFormat::wide_for)). The default
     /// fits plain types exactly, and gives messages of varying length 240 bytes.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.cell = Some(AskedCell::MaxLen(bytes));
@@ -32,7 +32,7 @@ impl<T, V: Trust> Spsc<T, V> {
         self
     }
 
-    /// Blocks for messages that their reader may [keep](super::Sample::keep): so many, a power of two, of
+    /// Blocks for messages that their reader may [keep](crate::channel::Sample::keep): so many, a power of two, of
     /// so many bytes, rounded up to whole cache lines. Every message then lies in one, and is as long
     /// as that at most. There are as many messages at a time as blocks: built, unread, or kept.
     pub fn blocks(mut self, count: u64, bytes: u64) -> Self {
