@@ -28,9 +28,11 @@
 //! | `sleeper` = ASLEEP | `fence(SeqCst)` `park.sleep`, look at the ring | `park.wake` | either the sleeper sees what was published |
 //! | publish | `fence(SeqCst)` `park.wake` or `park.rouse`, look at `sleeper` | `park.sleep` | or the publisher sees that it sleeps |
 //!
-//! Nothing else follows from `sleeper`, which is relaxed throughout: a side that was woken looks at the
-//! ring, whose own orderings hold. The same fences show `bell` to whoever has to ring it: it was stored
-//! before the sleeper's, and a publisher whose fence came first has nobody to wake.
+//! Nothing else follows from `sleeper`: a side that was woken looks at the ring, whose own orderings
+//! hold. The same fences show `bell` to whoever has to ring it: it was stored before the sleeper's, and a
+//! publisher whose fence came first has nobody to wake. Only a successor, which wakes whoever it finds,
+//! may find one that armed itself after its fence: so `park.say` (Release) pairs with `park.roused`
+//! (Acquire).
 //!
 //! # When a process dies here
 //!
@@ -45,8 +47,8 @@ use std::fmt;
 use std::time::Duration;
 use strait_pools::environment::current_core;
 use strait_pools::marks::{Mark, pass};
-use strait_pools::sync::Ordering::{Relaxed, SeqCst};
-use strait_pools::sync::{fence, step};
+use strait_pools::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use strait_pools::sync::{Site, fence, step};
 
 impl WaitLine {
     /// Sleeps until woken, for `timeout` at most, unless `look` finds what is waited for.
@@ -78,7 +80,8 @@ impl WaitLine {
 
     /// Says that this side sleeps, and looks for the last time.
     fn say<R>(&self, how: u32, look: impl FnOnce() -> Option<R>) -> Option<R> {
-        self.sleeper.swap(how, Relaxed);
+        // Pairs with `park.roused`: who finds us armed has the bell's address.
+        self.sleeper.swap(how, Release.at("park.say"));
         pass(Mark::SleepNoted);
         // Pairs with `park.wake`: what was published before this is found now, and who publishes
         // after it sees that we sleep.
@@ -121,7 +124,8 @@ impl WaitLine {
     pub(super) fn rouse(&self, ring: &mut dyn FnMut(&Self)) {
         // Pairs with `park.sleep`, for what the predecessor published.
         fence(SeqCst, "park.rouse");
-        self.sleeper.swap(AWAKE, Relaxed);
+        // Pairs with `park.say`: a side that armed itself since then is rung, not merely disarmed.
+        self.sleeper.swap(AWAKE, Acquire.at("park.roused"));
         self.sleeper.wake();
         ring(self);
     }
