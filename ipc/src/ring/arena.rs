@@ -139,6 +139,8 @@ impl Arena {
     }
 
     /// The message at `position` is built, with the chunk taken last if it took one. Its cell was free.
+    #[cold]
+    #[inline(never)]
     pub fn built(&mut self, position: u64) {
         // So the message that had it before is consumed. What is noted of that one goes now, and does not
         // come back if this one is given up.

@@ -311,8 +311,10 @@ impl<P: Placement> Producer<P> {
         }
     }
 
-    /// What is due beside publishing: in a ring whose sides never sleep, rarely anything.
-    #[inline]
+    /// What is due beside publishing: in a ring whose sides never sleep, rarely anything. Kept apart, so
+    /// that such a ring's hot path holds no fence, not even one that it jumps over.
+    #[cold]
+    #[inline(never)]
     fn attend(&mut self) {
         if ahead(self.position, self.next_hint) >= 0 {
             self.hint();
@@ -560,6 +562,13 @@ fn tell<P: Placement>(
     *told = position;
     pass(Mark::ConsumerTold);
     if let Some(ringer) = ringer {
-        words.producer.wait.wake(ringer.way());
+        wake_producer(words, ringer);
     }
+}
+
+/// Wakes the producer if it sleeps. Kept apart, as [`Producer::attend`] is.
+#[cold]
+#[inline(never)]
+fn wake_producer<P: Placement>(words: &Words<P>, ringer: &mut Ringer) {
+    words.producer.wait.wake(ringer.way());
 }

@@ -89,6 +89,14 @@ impl Supply {
     /// All messages that were built are published.
     #[inline(always)]
     pub(in crate::channel) fn publish(&mut self) {
+        if !matches!(self, Self::None) {
+            self.published();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn published(&mut self) {
         match self {
             Self::None => {}
             Self::Arena(arena) => arena.publish(),
