@@ -3,9 +3,10 @@
 use super::bytes::{Body, BytesReceiver};
 use super::error::{DescriptorError, RecvError};
 use super::kept::Owned;
+use super::link::Cell;
 use super::trust::{Checked, Trust};
 use crate::endpoint::PeerView;
-use crate::message::Message;
+use crate::message::{Invalid, Message};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -117,15 +118,35 @@ impl<T: Message, V: Trust> Receiver<T, V> {
 
     #[inline(always)]
     pub(super) fn sample(&mut self, position: u64) -> Result<Sample<'_, T, V>, RecvError> {
-        let archived = self.bytes.body(position).and_then(|Body { start, len, room }| {
-            // SAFETY: the message at `position` is published, so its sender leaves it alone until it
-            // is released, which the sample's borrow of the receiver puts off; `len` was loaded once.
-            unsafe { V::access::<T>(start, len, room) }
-        });
+        let (cell, room) = self.bytes.cell(position);
+        let archived = match cell.len(room) {
+            // SAFETY: the message at `position` is published, so its sender leaves it alone until it is
+            // released, which the sample's borrow of the receiver puts off; `len` was loaded once.
+            Ok(len) => unsafe { V::access::<T>(cell.body(), len, room) },
+            // SAFETY: as above.
+            Err(unknown) => unsafe { self.elsewhere(cell, unknown) },
+        };
         match archived {
             Ok(archived) => Ok(Sample { archived, receiver: self }),
             Err(reason) => Err(self.bytes.pass_over(position, reason)),
         }
+    }
+
+    /// The message that does not stand in this cell; or that the cell's kind is `unknown`.
+    ///
+    /// # Safety
+    ///
+    /// The message is published, and not released during `'a`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn elsewhere<'a>(
+        &mut self,
+        cell: Cell,
+        unknown: Invalid,
+    ) -> Result<&'a T::Archived, Invalid> {
+        let Body { start, len, room } = self.bytes.find_elsewhere(cell, unknown)?;
+        // SAFETY: the caller vouches for the message; its length was loaded once.
+        unsafe { V::access::<T>(start, len, room) }
     }
 
     /// The position of the next message: the number of messages before it.

@@ -91,7 +91,7 @@ impl Scratch {
 ///
 /// `body` is aligned to [`MAX_ALIGN`](super::MAX_ALIGN) and valid for writes of `room` bytes, and
 /// nobody else reads or writes them until this returns.
-#[inline]
+#[inline(always)]
 pub unsafe fn write<T: Message>(
     value: &T,
     body: *mut u8,
@@ -129,7 +129,7 @@ pub fn measure<T: Message>(value: &T, scratch: &mut Scratch) -> Result<usize, Wr
 }
 
 /// The length of the archive, of which `writer` has written what fits.
-#[inline]
+#[inline(always)]
 fn serialize<T: Message>(
     value: &T,
     writer: BodyWriter,

@@ -549,8 +549,9 @@ impl<P: Placement> Consumer<P> {
     }
 }
 
-/// Tells the producer that every position below `position` is free again.
-#[inline]
+/// Tells the producer that every position below `position` is free again. Done now and then, and kept
+/// apart, so that what is done for each message stays small enough to be compiled where it is used.
+#[inline(never)]
 fn tell<P: Placement>(
     words: &Words<P>,
     position: u64,

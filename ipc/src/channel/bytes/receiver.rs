@@ -22,6 +22,8 @@ pub struct BytesReceiver {
     consumer: Consumer<Mapped>,
     cells: Cells,
     link: Link,
+    /// Whether there is more to release than the cell.
+    elsewhere: bool,
     /// Bytes of the arena that were read since progress was reported for their sake.
     unreported: u64,
     blocks: Option<(Blocks<Mapped>, Owner)>,
@@ -57,7 +59,7 @@ impl BytesReceiver {
                 consumer.wake();
             }
         }
-        Self { consumer, cells, link, unreported: 0, blocks, in_hand: None }
+        Self { consumer, cells, link, elsewhere: false, unreported: 0, blocks, in_hand: None }
     }
 
     /// The longest message, in bytes.
@@ -186,7 +188,7 @@ impl BytesReceiver {
     }
 
     /// Position of the next message, waiting until it is published.
-    #[inline]
+    #[inline(always)]
     pub(in crate::channel) fn ready(
         &mut self,
         timeout: Option<Duration>,
@@ -230,17 +232,21 @@ impl BytesReceiver {
 
     /// Where the message at `position` lies, which is ready. Its length is as it was found.
     #[inline(always)]
-    pub(in crate::channel) fn body(&mut self, position: u64) -> Result<Body, Invalid> {
+    fn body(&mut self, position: u64) -> Result<Body, Invalid> {
         let (cell, room) = self.cell(position);
         match cell.len(room) {
             Ok(len) => Ok(Body { start: cell.body(), len, room }),
-            Err(unknown @ Invalid::Kind { .. }) => self.elsewhere(cell, unknown),
+            Err(unknown @ Invalid::Kind { .. }) => self.find_elsewhere(cell, unknown),
             Err(invalid) => Err(invalid),
         }
     }
 
     /// Where a message lies that does not stand in its cell; or that its kind is `unknown`.
-    fn elsewhere(&mut self, cell: Cell, unknown: Invalid) -> Result<Body, Invalid> {
+    pub(in crate::channel) fn find_elsewhere(
+        &mut self,
+        cell: Cell,
+        unknown: Invalid,
+    ) -> Result<Body, Invalid> {
         let store = self.cells.store();
         if store == Store::None {
             return Err(unknown);
@@ -248,6 +254,7 @@ impl BytesReceiver {
         let place = cell.place()?;
         let (at, bytes) = place.words();
         let start = self.cells.address(place).ok_or(Invalid::Nowhere { at, bytes, store })?;
+        self.elsewhere = true;
         match place {
             Place::Chunk(chunk) => {
                 self.unreported = self.unreported.saturating_add(chunk.bytes);
@@ -273,7 +280,7 @@ impl BytesReceiver {
         if self.link.forked() {
             return;
         }
-        if self.unreported != 0 || self.in_hand.is_some() {
+        if self.elsewhere {
             return self.release_elsewhere();
         }
         self.consumer.release();
@@ -282,6 +289,7 @@ impl BytesReceiver {
     #[cold]
     #[inline(never)]
     fn release_elsewhere(&mut self) {
+        self.elsewhere = false;
         if let Some(kept) = self.keep() {
             drop(kept);
             return;
@@ -302,6 +310,7 @@ impl BytesReceiver {
         }
         let (blocks, me) = self.blocks.clone()?;
         let index = self.in_hand.take()?;
+        self.elsewhere = false;
         let hold = self.link.hold()?;
         // In this order: see `blocks`.
         blocks.claim(index, me);

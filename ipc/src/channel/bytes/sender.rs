@@ -278,6 +278,10 @@ impl BytesSender {
             return Err(SendError::Forked);
         }
         let Self { producer, link, supply, cells, .. } = self;
+        // Mostly there is room, and nothing to wait for.
+        if has_room(producer, supply, cells, len) == Ok(true) {
+            return Ok(());
+        }
         let lines = producer.words().producer.clone();
         let room = || Ok(has_room(producer, supply, cells, len)?.then_some(()));
         link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
