@@ -126,26 +126,31 @@ fn may_die_at(mark: Mark, deaths: &Count, dying: impl FnOnce()) {
     }
 }
 
-/// A receiver that goes to sleep, sleeps or wakes up is killed: its successor misses nothing, and the
-/// sender, which may sleep as well, goes on.
+/// A receiver dies at `mark`, in those executions in which it gets there, while it receives until the next
+/// message is `until`. Its successor misses nothing, and the sender, which may sleep as well, goes on.
+fn a_receiver_dies(mark: Mark, until: u64) {
+    let deaths = Arc::new(Count::new(0));
+    let counted = Arc::clone(&deaths);
+    explore(2, move || {
+        let ring = Ring::parking(1);
+        let sender = thread::spawn({
+            let ring = ring.clone();
+            move || Sender::new(&ring).send_until(2)
+        });
+        let mut first = Receiver::new(&ring, false);
+        may_die_at(mark, &counted, || first.receive_until(until));
+        let mut second = Receiver::new(&ring, true);
+        second.receive_until(2);
+        sender.join().unwrap();
+    });
+    assert_ne!(deaths.load(Plain), 0, "nobody ever died at {mark:?}");
+}
+
+/// A receiver is killed that goes to sleep, sleeps or wakes up.
 #[test]
 fn sleepers_die() {
     for &mark in marks_of("parking::sleepers_die") {
-        let deaths = Arc::new(Count::new(0));
-        let counted = Arc::clone(&deaths);
-        explore(2, move || {
-            let ring = Ring::parking(1);
-            let sender = thread::spawn({
-                let ring = ring.clone();
-                move || Sender::new(&ring).send_until(2)
-            });
-            let mut first = Receiver::new(&ring, false);
-            may_die_at(mark, &counted, || first.receive_until(2));
-            let mut second = Receiver::new(&ring, true);
-            second.receive_until(2);
-            sender.join().unwrap();
-        });
-        assert_ne!(deaths.load(Plain), 0, "nobody ever died at {mark:?}");
+        a_receiver_dies(mark, 2);
     }
 }
 
@@ -178,20 +183,6 @@ fn wakers_die() {
 fn receivers_that_wake_die() {
     let before = [ConsumerTold];
     for &mark in marks_of("parking::wakers_die").iter().chain(&before) {
-        let deaths = Arc::new(Count::new(0));
-        let counted = Arc::clone(&deaths);
-        explore(2, move || {
-            let ring = Ring::parking(1);
-            let sender = thread::spawn({
-                let ring = ring.clone();
-                move || Sender::new(&ring).send_until(2)
-            });
-            let mut first = Receiver::new(&ring, false);
-            may_die_at(mark, &counted, || first.receive_until(1));
-            let mut second = Receiver::new(&ring, true);
-            second.receive_until(2);
-            sender.join().unwrap();
-        });
-        assert_ne!(deaths.load(Plain), 0, "nobody ever died at {mark:?}");
+        a_receiver_dies(mark, 1);
     }
 }
