@@ -38,7 +38,7 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     /// gone (a later call waits for its successor if one has attached by then);
     /// [`RecvError::Invalid`] for a message that is no archive of `T`: it is passed over;
     /// [`RecvError::Corrupt`] if the ring's words are damaged; [`RecvError::Forked`] in a child.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<Sample<'_, T, V>, RecvError> {
         let position = self.bytes.ready(None)?;
         self.sample(position)
@@ -51,7 +51,7 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     /// [`RecvError::Empty`] if it is not; otherwise as for [`recv`](Receiver::recv), except that a
     /// sender that died looks merely silent until somebody notices: finding out takes a system call,
     /// which `recv` and [`peer`](Receiver::peer) make, once for all.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Sample<'_, T, V>, RecvError> {
         let position = self.bytes.ready_now()?;
         self.sample(position)
@@ -62,7 +62,7 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     /// # Errors
     ///
     /// [`RecvError::Timeout`] if it did not come; otherwise as for [`recv`](Receiver::recv).
-    #[inline]
+    #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Sample<'_, T, V>, RecvError> {
         let position = self.bytes.ready(Some(timeout))?;
         self.sample(position)

@@ -38,7 +38,7 @@ impl<T: Message> Sender<T> {
     /// while waiting for a receiver that is gone (a ring with room accepts messages all the same,
     /// for the next receiver); [`SendError::Message`] if the archive does not fit a cell;
     /// [`SendError::Corrupt`] if the ring's words are damaged; [`SendError::Forked`] in a child.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
         if self.bytes.make_room()? {
             self.put(message, Room::Policy)?;
@@ -47,7 +47,7 @@ impl<T: Message> Sender<T> {
     }
 
     /// Sends a message if there is room; never waits, drops nothing.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
         self.bytes.room_now(0)?;
         self.put(message, Room::Now)
@@ -93,6 +93,7 @@ impl<T: Message> Sender<T> {
     /// # Errors
     ///
     /// As for [`send`](Sender::send); a full ring under any other policy is [`SendError::Full`].
+    #[inline]
     pub fn loan(&mut self) -> Result<Loan<'_, T>, SendError> {
         self.loan_len(0)
     }
@@ -104,6 +105,7 @@ impl<T: Message> Sender<T> {
     ///
     /// As for [`loan`](Sender::loan); [`SendError::Message`] if the channel has no room for so many
     /// bytes, ever.
+    #[inline]
     pub fn loan_len(&mut self, len: usize) -> Result<Loan<'_, T>, SendError> {
         let spot = self.bytes.reserve(len, Room::Policy)?;
         let room = len.max(self.bytes.cell(0).1);

@@ -382,6 +382,9 @@ pub struct Consumer<P: Placement> {
     told: u64,
     /// The producer is told of progress at least every so many messages.
     every: u64,
+    /// There may be more to do than to release when `position` gets here: to tell the producer, or to
+    /// look ahead. Too early at worst, never too late.
+    attention: u64,
     /// How many messages ahead to fetch, if that far is published.
     reach: u64,
     /// Positions below this one are published, as far as [`look_ahead`](Self::look_ahead) saw.
@@ -421,8 +424,18 @@ impl<P: Placement> Consumer<P> {
         let stream = if reach == 0 { i64::MAX.cast_unsigned() } else { 2 * reach };
         let look_at = position.wrapping_add(stream);
         let horizon = position;
-        let mut consumer =
-            Self { words, position, told, every, reach, horizon, look_at, stream, ringer };
+        let mut consumer = Self {
+            words,
+            position,
+            told,
+            every,
+            attention: position,
+            reach,
+            horizon,
+            look_at,
+            stream,
+            ringer,
+        };
         if let Some(ringer) = &mut consumer.ringer {
             consumer.words.producer.wait.rouse(ringer.way());
         }
@@ -470,16 +483,28 @@ impl<P: Placement> Consumer<P> {
         // Pairs with `spsc.unread`: what was noted of this message, is.
         self.words.consumer.cursor.store(self.position, Release.at("spsc.cursor"));
         pass(Mark::ConsumerMoved);
-        if ahead(self.position, self.look_at) >= 0 {
-            self.look_ahead();
+        if ahead(self.position, self.attention) >= 0 {
+            self.attend();
         }
         let later = self.position.wrapping_add(self.reach);
         if ahead(later, self.horizon) < 0 {
             self.words.states.prefetch(later);
         }
+    }
+
+    /// What is due now and then beside releasing. Kept apart, so that what is done for each message
+    /// stays small enough to be compiled where it is used.
+    #[cold]
+    #[inline(never)]
+    fn attend(&mut self) {
+        if ahead(self.position, self.look_at) >= 0 {
+            self.look_ahead();
+        }
         if self.position.wrapping_sub(self.told) >= self.every {
             self.tell();
         }
+        let tell_at = self.told.wrapping_add(self.every);
+        self.attention = if ahead(tell_at, self.look_at) < 0 { tell_at } else { self.look_at };
     }
 
     /// Finds out, once every `reach` messages of a stream, whether the producer is far ahead.
@@ -487,8 +512,6 @@ impl<P: Placement> Consumer<P> {
     /// If so, what comes next is fetched while the present is read. If not, the consumer is at the
     /// producer's heels, where each message costs both a wait for the line to change hands: it
     /// falls back for a moment, and the producer gets ahead.
-    #[cold]
-    #[inline(never)]
     fn look_ahead(&mut self) {
         self.look_at = self.position.wrapping_add(self.reach);
         let far = self.position.wrapping_add(2 * self.reach);
@@ -549,8 +572,8 @@ impl<P: Placement> Consumer<P> {
     }
 }
 
-/// Tells the producer that every position below `position` is free again. Done now and then, and kept
-/// apart, so that what is done for each message stays small enough to be compiled where it is used.
+/// Tells the producer that every position below `position` is free again. Kept apart, as
+/// [`Consumer::attend`] is.
 #[inline(never)]
 fn tell<P: Placement>(
     words: &Words<P>,

@@ -130,13 +130,25 @@ impl BytesSender {
     }
 
     /// A place for the next message, of `len` bytes.
+    #[inline(always)]
     pub(in crate::channel) fn reserve(
         &mut self,
         len: usize,
         room: Room,
     ) -> Result<Spot, SendError> {
-        self.fits(len)?;
         self.start();
+        // Mostly it is the next cell.
+        let (cell, most) = self.cell(0);
+        if len <= most && self.free(1)? == 1 {
+            return Ok(Spot { cell, body: cell.body(), elsewhere: None });
+        }
+        self.find_room(len, room)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_room(&mut self, len: usize, room: Room) -> Result<Spot, SendError> {
+        self.fits(len)?;
         match room {
             Room::Policy if self.on_full == OnFull::Block => self.wait_for_room(len, None)?,
             Room::Policy | Room::Now => self.room_now(len)?,
@@ -152,6 +164,7 @@ impl BytesSender {
     }
 
     /// What was built and not published is given up.
+    #[inline(always)]
     pub(in crate::channel) fn start(&mut self) {
         self.supply.abort();
     }
@@ -178,6 +191,7 @@ impl BytesSender {
     }
 
     /// Notes that the message `ahead` messages from now is written: `len` bytes in its spot.
+    #[inline(always)]
     pub(in crate::channel) fn describe(&mut self, ahead: u64, spot: Spot, len: usize) {
         let incarnation = self.producer.incarnation();
         match spot.elsewhere {

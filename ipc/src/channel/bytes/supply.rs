@@ -105,7 +105,16 @@ impl Supply {
     }
 
     /// What was built and not published is given up.
+    #[inline(always)]
     pub(in crate::channel) fn abort(&mut self) {
+        if !matches!(self, Self::None) {
+            self.aborted();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn aborted(&mut self) {
         match self {
             Self::None => {}
             Self::Arena(arena) => arena.abort(),
