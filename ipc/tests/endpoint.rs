@@ -8,18 +8,19 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_ipc::endpoint::{AttachError, Condition, Endpoint, PeerView, Predecessor, Role};
+use strait_ipc::ring::geometry::Discipline;
 use strait_ipc::segment::layout::endpoint_byte;
-use strait_ipc::segment::{MapOptions, Segment};
+use strait_ipc::segment::{ChannelSpec, MapOptions, Segment, SegmentSpec};
 use strait_ipc::system::{lock, process};
 use strait_pools::environment::{Liveness, Peer};
 
 fn producer(segment: &Segment) -> Result<Endpoint, AttachError> {
-    let slot = segment.channel(0).unwrap().producer_endpoint();
+    let slot = segment.channel(0).unwrap().sides(Role::Producer).start;
     Endpoint::attach(segment, slot, Role::Producer)
 }
 
 fn view(segment: &Arc<Segment>) -> PeerView {
-    PeerView::new(segment, segment.channel(0).unwrap().producer_endpoint()).unwrap()
+    PeerView::new(segment, segment.channel(0).unwrap().sides(Role::Producer).start).unwrap()
 }
 
 /// A segment in which a child holds the producer's side.
@@ -105,7 +106,7 @@ fn in_a_forked_child(segment: Segment, endpoint: Endpoint, place: &Place) -> i32
     if own.guard().forked() || !matches!(producer(&own), Err(AttachError::Held { .. })) {
         return 5;
     }
-    let slot = own.channel(0).unwrap().consumer_endpoint();
+    let slot = own.channel(0).unwrap().sides(Role::Consumer).start;
     match Endpoint::attach(&own, slot, Role::Consumer) {
         Ok(endpoint) if !endpoint.forked() => 0,
         _ => 6,
@@ -138,7 +139,7 @@ fn one_process_cannot_take_a_side_twice_either() {
     let held = producer(&first).unwrap();
     assert!(matches!(producer(&first), Err(AttachError::Held { .. })));
     assert!(matches!(producer(&second), Err(AttachError::Held { .. })));
-    let other = first.channel(0).unwrap().consumer_endpoint();
+    let other = first.channel(0).unwrap().sides(Role::Consumer).start;
     Endpoint::attach(&second, other, Role::Consumer).unwrap();
     drop(held);
     producer(&second).unwrap();
@@ -149,7 +150,7 @@ fn whoever_is_attaching_has_no_name_yet() {
     let place = Place::new();
     let segment = place.open_or_create();
     let attaching = File::options().read(true).write(true).open(segment.path()).unwrap();
-    let slot = segment.channel(0).unwrap().producer_endpoint();
+    let slot = segment.channel(0).unwrap().sides(Role::Producer).start;
     assert!(lock::try_lock(&attaching, endpoint_byte(slot), lock::Mode::Exclusive).unwrap());
     let error = producer(&segment).unwrap_err();
     insta::assert_snapshot!(error, @"`orders` already has a producer: a process that is attaching just now");
@@ -273,4 +274,41 @@ fn nobody_who_closes_is_ever_taken_for_dead() {
             assert_ne!(peer.probe(), Peer::Died);
         }
     });
+}
+
+/// A segment with a channel for two senders and one receiver.
+fn several_sides() -> Segment {
+    let sides = Discipline::Mpmc { senders: 2, receivers: 1 };
+    let channel = segment_support::channel();
+    let geometry = channel.geometry.with_discipline(sides).unwrap();
+    let spec = SegmentSpec { channels: &[ChannelSpec { geometry, ..channel }] };
+    Segment::in_memory(&spec, MapOptions::default()).unwrap()
+}
+
+#[test]
+fn of_several_sides_the_first_free_one_is_taken() {
+    let segment = several_sides();
+    let info = segment.channel(0).unwrap();
+    assert_eq!((info.sides(Role::Producer), info.sides(Role::Consumer)), (0..2, 2..3));
+    let take = |role| Endpoint::attach_any(&segment, info, role);
+    let (first, endpoint) = take(Role::Producer).unwrap();
+    let (second, _other) = take(Role::Producer).unwrap();
+    assert_eq!((first, second), (0, 1));
+    let (receiver, _receiver) = take(Role::Consumer).unwrap();
+    assert_eq!(receiver, 0);
+    drop(endpoint);
+    let (again, endpoint) = take(Role::Producer).unwrap();
+    assert_eq!((again, endpoint.epoch()), (0, 2));
+}
+
+#[test]
+fn that_all_sides_are_taken_is_an_error_that_names_who_has_them() {
+    let segment = several_sides();
+    let info = segment.channel(0).unwrap();
+    let take = || Endpoint::attach_any(&segment, info, Role::Producer);
+    let _both = (take().unwrap(), take().unwrap());
+    let error = take().unwrap_err().to_string();
+    let pid = format!("pid {} endpoint", std::process::id());
+    assert!(error.starts_with("`orders` already has its 2 producers: "), "{error}");
+    assert_eq!(error.matches(&pid).count(), 2, "{error}");
 }

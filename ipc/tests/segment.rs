@@ -26,7 +26,7 @@ fn actor() {
         }
         "attach" => {
             let segment = place.open_or_create();
-            let slot = segment.channel(0).unwrap().producer_endpoint();
+            let slot = segment.channel(0).unwrap().sides(Role::Producer).start;
             let _endpoint = Endpoint::attach(&segment, slot, Role::Producer).unwrap();
             tell("attached");
             wait_for_parent();
@@ -103,7 +103,7 @@ fn several_channels_do_not_overlap() {
     ends.sort_unstable();
     assert!(ends.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{ends:x?}");
     assert_eq!(segment.endpoint_count(), 6);
-    assert_eq!(segment.channel(2).unwrap().consumer_endpoint(), 5);
+    assert_eq!(segment.channel(2).unwrap().sides(Role::Consumer), 5..6);
 }
 
 #[test]

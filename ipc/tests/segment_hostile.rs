@@ -47,11 +47,11 @@ fn files_that_were_never_segments() {
 
 #[test]
 fn segments_of_other_versions() {
-    insta::assert_snapshot!(patched(&[(8, &[7])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: layout version: this program knows 3, the segment has 7; use the same version on both sides, or end its users and remove it");
+    insta::assert_snapshot!(patched(&[(8, &[7])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: layout version: this program knows 4, the segment has 7; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(12, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: kind: this program knows 1 (channels), the segment has 9; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(32, &[0b101])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: incompat features: this program knows none, the segment has 0x5; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(24, &[0b10])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: ro_compat features: this program knows none, the segment has 0x2; use the same version on both sides, or end its users and remove it");
-    insta::assert_snapshot!(patched(&[(4096, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: discipline of channel 0: this program knows 1 (SPSC), the segment has 9; use the same version on both sides, or end its users and remove it");
+    insta::assert_snapshot!(patched(&[(4096, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: discipline of channel 0: this program knows 1 (SPSC) to 5 (latest), the segment has 9; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(4100, &[3])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: cell format of channel 0: this program knows 1 (wide) or 2 (dense), the segment has 3; use the same version on both sides, or end its users and remove it");
 }
 
@@ -67,6 +67,10 @@ fn features_one_need_not_know_are_no_reason_to_refuse() {
 fn damaged_segments() {
     insta::assert_snapshot!(patched(&[(84, &[0])]), @"[dir]/strait-[uid]-test+orders: damaged: channel count: expected 1 to 1024, found 0; end its users and remove it");
     insta::assert_snapshot!(patched(&[(88, &[3])]), @"[dir]/strait-[uid]-test+orders: damaged: endpoint count: expected 2, found 3; end its users and remove it");
+    insta::assert_snapshot!(patched(&[(88, &[0xff; 4])]), @"[dir]/strait-[uid]-test+orders: damaged: endpoint count: expected 1 to 65535, found 4294967295; end its users and remove it");
+    insta::assert_snapshot!(patched(&[(4096 + 196, &[2])]), @"[dir]/strait-[uid]-test+orders: damaged: number of sides of channel 0: expected one sender and one receiver, found 2 and 1; end its users and remove it");
+    insta::assert_snapshot!(patched(&[(4096, &[3]), (4096 + 196, &[0xff; 4])]), @"[dir]/strait-[uid]-test+orders: damaged: geometry of channel 0: expected a possible ring, found a ring cannot have 4294967295 senders and 1 receivers: 1 to 256 of each kind are possible; end its users and remove it");
+    insta::assert_snapshot!(patched(&[(4096 + 40, &[1])]), @"[dir]/strait-[uid]-test+orders: damaged: first endpoint of channel 0: expected 0, found 1; end its users and remove it");
     insta::assert_snapshot!(patched(&[(40, &[0; 16])]), @"[dir]/strait-[uid]-test+orders: damaged: instance id: expected a random number, found 0; end its users and remove it");
     insta::assert_snapshot!(patched(&[(96, &[0xff; 8])]), @"[dir]/strait-[uid]-test+orders: damaged: channel table: expected 4096 bytes within 20480, found 18446744073709551615; end its users and remove it");
     insta::assert_snapshot!(patched(&[(4096 + 16, &[3])]), @"[dir]/strait-[uid]-test+orders: damaged: geometry of channel 0: expected a possible ring, found capacity 3 is not a power of two: ask for 4 instead; end its users and remove it");

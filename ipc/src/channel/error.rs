@@ -3,7 +3,7 @@
 //! Errors of the hot path are small: the common ones (`Empty`, `Full`) carry nothing, the rare ones
 //! one box with the channel's name and the details.
 
-use crate::endpoint::{AttachError, Holder};
+use crate::endpoint::{AttachError, Holder, Role};
 use crate::message::{Difference, Fingerprint, Invalid, WriteError};
 use crate::ring::geometry::GeometryError;
 use crate::ring::spsc::Corrupt;
@@ -49,6 +49,14 @@ pub enum OpenError {
         asked: String,
         /// What the channel has.
         found: String,
+    },
+    /// The channel's discipline has no such sides.
+    #[error("channel `{channel}` has no {role}'s side to take")]
+    NoSide {
+        /// The channel.
+        channel: String,
+        /// Which side.
+        role: Role,
     },
     /// No message of the type fits the cells.
     #[error(

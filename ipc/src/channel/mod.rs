@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`open`] | [`Spsc`]: from a name, a type and a few choices to a sender or a receiver |
+//! | [`open`] | [`Channel`] and [`Spsc`]: from a name, a type and a few choices to a sender or a receiver |
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
@@ -33,7 +33,7 @@ pub use asynchronous::{AsyncReceiver, AsyncSender};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
 pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
-pub use open::{OnFull, Spsc};
+pub use open::{Channel, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

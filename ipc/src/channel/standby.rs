@@ -2,7 +2,7 @@
 
 use super::bytes::{Bytes, BytesReceiver};
 use super::error::OpenError;
-use super::open::{Spsc, channel_of};
+use super::open::{Spsc, channel_of, side_of};
 use super::receiver::Receiver;
 use super::trust::{Checked, Trust};
 use crate::endpoint::{Endpoint, Role};
@@ -46,7 +46,7 @@ impl<T, V: Trust> Standby<T, V> {
     }
 
     fn endpoint(&self) -> Result<u32, OpenError> {
-        Ok(channel_of(&self.segment)?.endpoint(ROLE))
+        side_of(channel_of(&self.segment)?, ROLE)
     }
 
     /// Waits in the kernel until nobody has the side.
@@ -90,7 +90,7 @@ impl<T: Message, V: Trust> Standby<T, V> {
     }
 
     fn succeed(self, endpoint: Endpoint) -> Result<Receiver<T, V>, OpenError> {
-        let bytes = self.channel.receive(self.segment, endpoint, &Spsc::<T, V>::content())?;
+        let bytes = self.channel.receive(self.segment, endpoint, &Spsc::<T, V>::typed())?;
         Ok(Receiver::new(bytes))
     }
 }
@@ -119,6 +119,6 @@ impl<V: Trust> Standby<Bytes, V> {
     }
 
     fn succeed(self, endpoint: Endpoint) -> Result<BytesReceiver, OpenError> {
-        self.channel.receive(self.segment, endpoint, &self.channel.content())
+        self.channel.receive(self.segment, endpoint, &self.channel.bytes())
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::endpoint::Predecessor;
     use crate::ring::geometry::{CellFormat, Geometry};
-    use crate::segment::{ChannelSpec, Discipline, MapOptions, SegmentSpec};
+    use crate::segment::{ChannelSpec, MapOptions, SegmentSpec};
     use strait_pools::sync::Ordering::Relaxed;
 
     /// No process has it: the kernel's are positive as signed numbers.
@@ -131,7 +131,6 @@ mod tests {
     fn segment() -> Segment {
         let channel = ChannelSpec {
             label: "orders",
-            discipline: Discipline::Spsc,
             geometry: Geometry::new(2, CellFormat::Wide { bytes: 64 }).unwrap(),
             fingerprint: 1,
             schema: "u64",

@@ -1,7 +1,7 @@
 //! Why a side of a channel cannot be taken.
 
 use super::{Role, time};
-use crate::segment::Segment;
+use crate::segment::{ChannelInfo, Segment};
 use crate::system::process;
 use std::fmt;
 use std::io;
@@ -20,6 +20,16 @@ pub enum AttachError {
         role: Role,
         /// Who has it; `None` if it has not written its entry yet.
         holder: Option<Holder>,
+    },
+    /// Others have all sides in this role.
+    #[error("`{channel}` already has its {} {role}s: {}", holders.len(), all(holders))]
+    AllHeld {
+        /// The channel's label.
+        channel: String,
+        /// The sides.
+        role: Role,
+        /// Who has them, as far as they have written it.
+        holders: Vec<Option<Holder>>,
     },
     /// This process is a forked child.
     #[error(
@@ -50,10 +60,16 @@ impl AttachError {
         Self::NoSuchSlot { slot, count: segment.endpoint_count() }
     }
 
+    pub(super) fn all_held(segment: &Segment, info: &ChannelInfo, role: Role) -> Self {
+        // SAFETY: used only in this function, while the segment is borrowed.
+        let entry = |slot| unsafe { segment.slot(slot) };
+        let holders = info.sides(role).map(|slot| entry(slot).and_then(|entry| entry.signed()));
+        Self::AllHeld { channel: info.label().to_owned(), role, holders: holders.collect() }
+    }
+
     pub(super) fn held(segment: &Segment, slot: u32, role: Role) -> Self {
         let mut channels = segment.channels().iter();
-        let channel =
-            channels.find(|c| c.producer_endpoint() == slot || c.consumer_endpoint() == slot);
+        let channel = channels.find(|channel| channel.endpoints().contains(&slot));
         // SAFETY: used only in this function, while the segment is borrowed.
         let entry = unsafe { segment.slot(slot) };
         Self::Held {
@@ -96,4 +112,9 @@ impl Holder {
 
 fn who(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "a process that is attaching just now".to_owned(), Holder::to_string)
+}
+
+fn all(holders: &[Option<Holder>]) -> String {
+    let all: Vec<_> = holders.iter().map(|holder| who(holder.as_ref())).collect();
+    all.join("; ")
 }

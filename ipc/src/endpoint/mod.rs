@@ -42,8 +42,8 @@ use candidate::Candidate;
 pub use error::{AttachError, Holder};
 pub use peer::{Condition, PeerView};
 
-use crate::segment::Segment;
 use crate::segment::layout::EndpointSlot;
+use crate::segment::{ChannelInfo, Segment};
 use crate::system::mapping::Mapping;
 use std::fmt;
 use std::time::Duration;
@@ -123,6 +123,25 @@ impl Endpoint {
             std::thread::sleep(Duration::from_millis(1));
         }
         candidate.sign()
+    }
+
+    /// Takes the first side of a channel of the segment that nobody has in this role; with its number
+    /// among those.
+    ///
+    /// Fails with [`AttachError::AllHeld`] if there is none. A side whose holder is just signing or leaving
+    /// counts as held.
+    pub fn attach_any(
+        segment: &Segment,
+        info: &ChannelInfo,
+        role: Role,
+    ) -> Result<(u32, Self), AttachError> {
+        for (slot, index) in info.sides(role).zip(0..) {
+            let candidate = Candidate::new(segment, slot, role)?;
+            if candidate.try_lock()? {
+                return Ok((index, candidate.sign()?));
+            }
+        }
+        Err(AttachError::all_held(segment, info, role))
     }
 
     /// Takes endpoint `slot` as soon as nobody has it: the kernel wakes the waiting thread as it

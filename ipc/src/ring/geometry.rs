@@ -1,5 +1,5 @@
-//! A ring's geometry: how many cells, of which format, with what store besides, whether its sides may
-//! sleep, and how many bytes that takes.
+//! A ring's geometry: who may write and read it, how many cells, of which format, with what store
+//! besides, whether its sides may sleep, and how many bytes that takes.
 //!
 //! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
 //! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
@@ -84,9 +84,64 @@ impl fmt::Display for CellFormat {
     }
 }
 
+/// Most sides of one kind that a ring may have.
+pub const MAX_SIDES: u32 = 256;
+
+/// Who may write and read a ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Discipline {
+    /// One producer, one consumer.
+    #[default]
+    Spsc,
+    /// As [`Spsc`](Discipline::Spsc), beside others that have the same consumer.
+    Lane,
+    /// Producers and consumers at once; each message goes to one consumer.
+    Mpmc {
+        /// Producers at once, at most.
+        senders: u32,
+        /// Consumers at once, at most.
+        receivers: u32,
+    },
+    /// One producer; each message goes to all consumers.
+    Broadcast {
+        /// Consumers that the producer knows of, at once, at most.
+        readers: u32,
+    },
+    /// One producer; what counts is its latest message for each key.
+    Latest,
+}
+
+impl Discipline {
+    /// Sides that write and sides that read, at most: each has an endpoint.
+    pub const fn sides(self) -> (u32, u32) {
+        match self {
+            Self::Spsc | Self::Lane => (1, 1),
+            Self::Mpmc { senders, receivers } => (senders, receivers),
+            Self::Broadcast { readers } => (1, readers),
+            Self::Latest => (1, 0),
+        }
+    }
+}
+
+impl fmt::Display for Discipline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spsc => f.write_str("one sender and one receiver"),
+            Self::Lane => f.write_str("one sender of several and their receiver"),
+            Self::Mpmc { senders, receivers } => {
+                write!(f, "{senders} senders and {receivers} receivers")
+            }
+            Self::Broadcast { readers } => write!(f, "one sender and {readers} readers of all"),
+            Self::Latest => f.write_str("one sender of latest values"),
+        }
+    }
+}
+
 /// A validated ring geometry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
+    discipline: Discipline,
     capacity: u64,
     cell: CellFormat,
     parking: bool,
@@ -156,6 +211,9 @@ impl fmt::Display for Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GeometryError {
+    /// A ring has one side of each kind at least, and [`MAX_SIDES`] at most.
+    #[error("a ring cannot have {0}: 1 to {MAX_SIDES} of each kind are possible")]
+    Sides(Discipline),
     /// The capacity is 0 or not a power of two.
     #[error("capacity {0} is not a power of two{next}", next = suggestion(*.0))]
     Capacity(u64),
@@ -198,7 +256,7 @@ fn suggestion(capacity: u64) -> String {
 }
 
 impl Geometry {
-    /// Checks and keeps a geometry, of a ring whose sides never sleep.
+    /// Checks and keeps a geometry, of a single-producer single-consumer ring whose sides never sleep.
     pub fn new(capacity: u64, cell: CellFormat) -> Result<Self, GeometryError> {
         if !capacity.is_power_of_two() {
             return Err(GeometryError::Capacity(capacity));
@@ -216,7 +274,23 @@ impl Geometry {
                 store: Store::None,
             });
         }
-        Ok(Self { capacity, cell, parking: false, store: Store::None })
+        let discipline = Discipline::Spsc;
+        Ok(Self { discipline, capacity, cell, parking: false, store: Store::None })
+    }
+
+    /// The same, of a ring with these sides.
+    pub fn with_discipline(self, discipline: Discipline) -> Result<Self, GeometryError> {
+        let (writers, readers) = discipline.sides();
+        let least = u32::from(discipline != Discipline::Latest);
+        if !(1..=MAX_SIDES).contains(&writers) || !(least..=MAX_SIDES).contains(&readers) {
+            return Err(GeometryError::Sides(discipline));
+        }
+        Ok(Self { discipline, ..self })
+    }
+
+    /// Who may write and read.
+    pub const fn discipline(&self) -> Discipline {
+        self.discipline
     }
 
     /// The same, with a place for messages that do not stand in their cells.
@@ -256,12 +330,20 @@ impl Geometry {
         self.store
     }
 
-    /// Where that begins in the producer's region.
+    /// Where the cells begin in the producer's region, behind the lines of its discipline.
+    pub const fn cells_offset(&self) -> usize {
+        match self.discipline {
+            Discipline::Spsc | Discipline::Lane => size_of::<ProducerLines>(),
+            Discipline::Mpmc { .. } | Discipline::Broadcast { .. } | Discipline::Latest => 512,
+        }
+    }
+
+    /// Where the store begins in the producer's region.
     pub const fn store_offset(&self) -> usize {
         // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
         let cells = self.capacity as usize * self.cell.stride();
-        (size_of::<ProducerLines>() + cells).next_multiple_of(PAGE)
+        (self.cells_offset() + cells).next_multiple_of(PAGE)
     }
 
     /// The same, of a ring whose sides may sleep (see [`parking`](super::parking)) or may not.
@@ -293,8 +375,14 @@ impl Geometry {
         self.store_offset() + store
     }
 
-    /// Bytes of the region only the consumer writes. Whole pages.
+    /// Bytes of the region only consumers write. Whole pages.
     pub const fn consumer_bytes(&self) -> usize {
-        size_of::<ConsumerLines>().next_multiple_of(PAGE)
+        let bytes = match self.discipline {
+            Discipline::Spsc | Discipline::Lane => size_of::<ConsumerLines>(),
+            Discipline::Mpmc { senders, receivers } => (senders + receivers) as usize * 256,
+            Discipline::Broadcast { readers } => readers as usize * 256,
+            Discipline::Latest => 0,
+        };
+        bytes.next_multiple_of(PAGE)
     }
 }

@@ -1,4 +1,4 @@
-//! The words of a ring in memory. Layout version 3; every offset is asserted below.
+//! The words of a ring in memory. Layout version 4; every offset is asserted below.
 //!
 //! ```text
 //! producer region (the producer writes, the consumer reads)

@@ -3,12 +3,13 @@
 
 use super::error::Fault;
 use super::layout::{
-    CELL_DENSE, CELL_WIDE, ChannelEntry, EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION,
-    MAGIC, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES, PARKING_ALLOWED,
-    PARKING_NEVER, STATE_LIVE,
+    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_LANE, DISCIPLINE_LATEST,
+    DISCIPLINE_MPMC, DISCIPLINE_SPSC, EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION, MAGIC,
+    MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES,
+    PARKING_ALLOWED, PARKING_NEVER, STATE_LIVE,
 };
-use super::spec::{Discipline, ENDPOINTS_PER_CHANNEL, Plan, SegmentSpec, table_bytes};
-use crate::ring::geometry::{CellFormat, Geometry, PAGE, Store};
+use super::spec::{Plan, SegmentSpec, endpoints_of, table_bytes};
+use crate::ring::geometry::{CellFormat, Discipline, Geometry, PAGE, Store};
 use std::mem::offset_of;
 
 /// Who made a segment, and when.
@@ -51,7 +52,6 @@ pub(super) struct Contents {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Channel {
     pub(super) label: String,
-    pub(super) discipline: Discipline,
     pub(super) geometry: Geometry,
     pub(super) fingerprint: u128,
     pub(super) schema: String,
@@ -91,7 +91,11 @@ pub(super) fn encode(spec: &SegmentSpec<'_>, plan: &Plan, birth: &Birth) -> Vec<
             CellFormat::Dense => (CELL_DENSE, 0),
         };
         let mut entry = Writer(bytes);
-        entry.u32(offset_of!(ChannelEntry, discipline), channel.discipline as u32);
+        let discipline = channel.geometry.discipline();
+        let (producers, consumers) = discipline.sides();
+        entry.u32(offset_of!(ChannelEntry, discipline), raw(discipline));
+        entry.u32(offset_of!(ChannelEntry, producers), producers);
+        entry.u32(offset_of!(ChannelEntry, consumers), consumers);
         entry.u32(offset_of!(ChannelEntry, cell_format), format);
         entry.u32(offset_of!(ChannelEntry, cell_bytes), cell_bytes);
         entry.u64(offset_of!(ChannelEntry, capacity), channel.geometry.capacity());
@@ -119,7 +123,7 @@ pub(super) fn encode(spec: &SegmentSpec<'_>, plan: &Plan, birth: &Birth) -> Vec<
             offset_of!(ChannelEntry, schema),
             channel.schema,
         );
-        first_endpoint += ENDPOINTS_PER_CHANNEL;
+        first_endpoint += endpoints_of(&channel.geometry);
     }
     bytes
 }
@@ -169,8 +173,9 @@ impl Contents {
             return Err(Fault::damaged("channel count", expected, channel_count));
         }
         let endpoint_count = header.u32(offset_of!(Header, endpoint_count));
-        let expected = channel_count * ENDPOINTS_PER_CHANNEL;
-        if endpoint_count != expected {
+        // Compared with what the channels have once those are known.
+        if !(1..=MAX_ENDPOINTS).contains(&endpoint_count) {
+            let expected = format!("1 to {MAX_ENDPOINTS}");
             return Err(Fault::damaged("endpoint count", expected, endpoint_count));
         }
         Ok(Self {
@@ -199,10 +204,21 @@ impl Contents {
     /// Validates the channel table, and that nothing in the segment overlaps.
     pub(super) fn decode_channels(&self, table: &[u8]) -> Result<Vec<Channel>, Fault> {
         let entries = table.chunks_exact(size_of::<ChannelEntry>());
-        let channels = entries
-            .zip(0..)
-            .map(|(entry, index)| Channel::decode(Reader(entry), index))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut endpoints = 0;
+        let mut channels = Vec::new();
+        for (entry, index) in entries.zip(0..) {
+            let channel = Channel::decode(Reader(entry), index)?;
+            if channel.first_endpoint != endpoints {
+                let subject = format!("first endpoint of channel {index}");
+                return Err(Fault::damaged(subject, endpoints, channel.first_endpoint));
+            }
+            // At most 1024 channels of 512.
+            endpoints += endpoints_of(&channel.geometry);
+            channels.push(channel);
+        }
+        if endpoints != self.endpoint_count {
+            return Err(Fault::damaged("endpoint count", endpoints, self.endpoint_count));
+        }
         let mut parts = vec![
             (0, PAGE as u64, "header".to_owned()),
             (
@@ -269,9 +285,16 @@ impl Channel {
         let schema = schema.ok_or_else(|| {
             Fault::damaged(subject("schema text"), "up to 2048 bytes of UTF-8", "none")
         })?;
-        let raw = entry.u32(offset_of!(ChannelEntry, discipline));
-        let discipline = Discipline::from_raw(raw)
-            .ok_or_else(|| Fault::foreign(subject("discipline"), "1 (SPSC)", raw))?;
+        let discipline = discipline(entry)
+            .map_err(|raw| Fault::foreign(subject("discipline"), "1 (SPSC) to 5 (latest)", raw))?;
+        let sides = (
+            entry.u32(offset_of!(ChannelEntry, producers)),
+            entry.u32(offset_of!(ChannelEntry, consumers)),
+        );
+        if sides != discipline.sides() {
+            let found = format!("{} and {}", sides.0, sides.1);
+            return Err(Fault::damaged(subject("number of sides"), discipline, found));
+        }
         let cell = match entry.u32(offset_of!(ChannelEntry, cell_format)) {
             CELL_WIDE => {
                 CellFormat::Wide { bytes: entry.u32(offset_of!(ChannelEntry, cell_bytes)) }
@@ -298,7 +321,7 @@ impl Channel {
             }
         };
         let geometry = Geometry::new(entry.u64(offset_of!(ChannelEntry, capacity)), cell)
-            .and_then(|geometry| geometry.with_store(store))
+            .and_then(|geometry| geometry.with_discipline(discipline)?.with_store(store))
             .map_err(|error| Fault::damaged(subject("geometry"), "a possible ring", error))?;
         let parking = match entry.u32(offset_of!(ChannelEntry, parking)) {
             PARKING_NEVER => false,
@@ -308,21 +331,41 @@ impl Channel {
                 return Err(Fault::foreign(subject("parking"), known, other));
             }
         };
-        let first_endpoint = entry.u32(offset_of!(ChannelEntry, first_endpoint));
-        let expected = index * ENDPOINTS_PER_CHANNEL;
-        if first_endpoint != expected {
-            return Err(Fault::damaged(subject("first endpoint"), expected, first_endpoint));
-        }
         Ok(Self {
             label: label.to_owned(),
-            discipline,
             geometry: geometry.with_parking(parking),
             fingerprint: entry.u128(offset_of!(ChannelEntry, fingerprint)),
             schema: schema.to_owned(),
             producer_offset: entry.u64(offset_of!(ChannelEntry, producer_offset)),
             consumer_offset: entry.u64(offset_of!(ChannelEntry, consumer_offset)),
-            first_endpoint,
+            first_endpoint: entry.u32(offset_of!(ChannelEntry, first_endpoint)),
         })
+    }
+}
+
+fn raw(discipline: Discipline) -> u32 {
+    match discipline {
+        Discipline::Spsc => DISCIPLINE_SPSC,
+        Discipline::Lane => DISCIPLINE_LANE,
+        Discipline::Mpmc { .. } => DISCIPLINE_MPMC,
+        Discipline::Broadcast { .. } => DISCIPLINE_BROADCAST,
+        Discipline::Latest => DISCIPLINE_LATEST,
+    }
+}
+
+/// The discipline that an entry tells of; its number, if there is no such.
+fn discipline(entry: Reader<'_>) -> Result<Discipline, u32> {
+    let consumers = entry.u32(offset_of!(ChannelEntry, consumers));
+    match entry.u32(offset_of!(ChannelEntry, discipline)) {
+        DISCIPLINE_SPSC => Ok(Discipline::Spsc),
+        DISCIPLINE_LANE => Ok(Discipline::Lane),
+        DISCIPLINE_MPMC => {
+            let senders = entry.u32(offset_of!(ChannelEntry, producers));
+            Ok(Discipline::Mpmc { senders, receivers: consumers })
+        }
+        DISCIPLINE_BROADCAST => Ok(Discipline::Broadcast { readers: consumers }),
+        DISCIPLINE_LATEST => Ok(Discipline::Latest),
+        unknown => Err(unknown),
     }
 }
 
@@ -383,7 +426,6 @@ mod tests {
         let dense = Geometry::new(16, CellFormat::Dense).unwrap().with_parking(true);
         let spec = |label, geometry, schema| ChannelSpec {
             label,
-            discipline: Discipline::Spsc,
             geometry,
             fingerprint: u128::MAX - 5,
             schema,

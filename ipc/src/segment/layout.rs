@@ -1,4 +1,4 @@
-//! The bytes of a segment. Layout version 3; every offset is asserted below.
+//! The bytes of a segment. Layout version 4; every offset is asserted below.
 //!
 //! ```text
 //! page 0          Header
@@ -31,14 +31,15 @@
 //!   44   schema_len
 //!   48   fingerprint, 16 B
 //!   64   label, 128 B
-//!   192  parking
+//!   192  parking, 196 producers
 //!   200  arena_bytes
 //!   208  block_count, 216 block_bytes
+//!   224  consumers
 //!   2048 schema, 2048 B
 //! ```
 //!
 //! Feature bits say what a program must know. `compat`: nothing; `ro_compat`: needed to write;
-//! `incompat`: needed to read. Version 3 defines none, so any in the last two is refused.
+//! `incompat`: needed to read. Version 4 defines none, so any in the last two is refused.
 //!
 //! Header and entries are read once, into private memory, and validated there. Integers are
 //! little-endian. Magic and `state` keep their place in every layout version, so that any program
@@ -51,7 +52,7 @@ use strait_pools::sync::{AtomicU32, AtomicU64};
 /// The first eight bytes of every segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"STRAIT\r\n");
 /// The version of everything on this page.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// [`Header::kind`] of a segment that holds channels.
 pub const KIND_CHANNELS: u32 = 1;
 /// [`Header::state`] of a segment in use.
@@ -70,6 +71,18 @@ pub const PARKING_ALLOWED: u32 = 1;
 pub const MAX_LABEL_BYTES: usize = 128;
 /// Longest schema text of a channel, in bytes.
 pub const MAX_SCHEMA_BYTES: usize = 2048;
+/// Most endpoints in a segment: their numbers, counted from 1, have 16 bits.
+pub const MAX_ENDPOINTS: u32 = 65_535;
+/// [`ChannelEntry::discipline`]: one producer, one consumer.
+pub const DISCIPLINE_SPSC: u32 = 1;
+/// [`ChannelEntry::discipline`]: the same, one of several with one consumer.
+pub const DISCIPLINE_LANE: u32 = 2;
+/// [`ChannelEntry::discipline`]: several producers, several consumers.
+pub const DISCIPLINE_MPMC: u32 = 3;
+/// [`ChannelEntry::discipline`]: one producer, all messages to all consumers.
+pub const DISCIPLINE_BROADCAST: u32 = 4;
+/// [`ChannelEntry::discipline`]: one producer, the latest value of each key.
+pub const DISCIPLINE_LATEST: u32 = 5;
 /// Most channels in a segment.
 pub const MAX_CHANNELS: u32 = 1024;
 /// Largest segment, in bytes.
@@ -125,11 +138,13 @@ pub struct ChannelEntry {
     pub fingerprint: [u64; 2],
     pub label: [u8; MAX_LABEL_BYTES],
     pub parking: u32,
-    pub reserved0: u32,
+    pub producers: u32,
     pub arena_bytes: u64,
     pub block_count: u64,
     pub block_bytes: u64,
-    pub reserved: [u64; 228],
+    pub consumers: u32,
+    pub reserved0: u32,
+    pub reserved: [u64; 227],
     pub schema: [u8; MAX_SCHEMA_BYTES],
 }
 
@@ -218,8 +233,10 @@ const _: () = {
     assert!(offset_of!(ChannelEntry, fingerprint) == 48);
     assert!(offset_of!(ChannelEntry, label) == 64);
     assert!(offset_of!(ChannelEntry, parking) == 192);
+    assert!(offset_of!(ChannelEntry, producers) == 196);
     assert!(offset_of!(ChannelEntry, arena_bytes) == 200);
     assert!(offset_of!(ChannelEntry, block_count) == 208);
     assert!(offset_of!(ChannelEntry, block_bytes) == 216);
+    assert!(offset_of!(ChannelEntry, consumers) == 224);
     assert!(offset_of!(ChannelEntry, schema) == 2048);
 };

@@ -40,7 +40,7 @@ pub use codec::Birth;
 pub use error::{Fault, SegmentError};
 pub use lifecycle::Removal;
 pub use name::{Directory, NameError, SegmentName};
-pub use spec::{ChannelSpec, Discipline, SegmentSpec, SpecError};
+pub use spec::{ChannelSpec, SegmentSpec, SpecError};
 pub use survey::Survey;
 
 use crate::endpoint::Role;
@@ -54,6 +54,7 @@ use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -386,11 +387,6 @@ impl ChannelInfo {
         &self.entry.label
     }
 
-    /// Who may write and read.
-    pub fn discipline(&self) -> Discipline {
-        self.entry.discipline
-    }
-
     /// Its ring.
     pub fn geometry(&self) -> Geometry {
         self.entry.geometry
@@ -406,31 +402,29 @@ impl ChannelInfo {
         &self.entry.schema
     }
 
-    /// The memory only the producer writes. Mapped for as long as the segment is.
+    /// The memory only producers write. Mapped for as long as the segment is.
     pub fn producer_region(&self) -> Region {
         self.producer_region
     }
 
-    /// The memory only the consumer writes. Mapped for as long as the segment is.
+    /// The memory only consumers write. Mapped for as long as the segment is.
     pub fn consumer_region(&self) -> Region {
         self.consumer_region
     }
 
-    /// The endpoint slot of a side.
-    pub fn endpoint(&self, role: Role) -> u32 {
+    /// The endpoint slots of all its sides.
+    pub fn endpoints(&self) -> Range<u32> {
+        self.sides(Role::Producer).start..self.sides(Role::Consumer).end
+    }
+
+    /// The endpoint slots of its sides in this role.
+    pub fn sides(&self, role: Role) -> Range<u32> {
+        let (producers, consumers) = self.geometry().discipline().sides();
+        let first = self.entry.first_endpoint;
+        let between = first + producers;
         match role {
-            Role::Producer => self.producer_endpoint(),
-            Role::Consumer => self.consumer_endpoint(),
+            Role::Producer => first..between,
+            Role::Consumer => between..between + consumers,
         }
-    }
-
-    /// The producer's endpoint slot.
-    pub fn producer_endpoint(&self) -> u32 {
-        self.entry.first_endpoint
-    }
-
-    /// The consumer's endpoint slot.
-    pub fn consumer_endpoint(&self) -> u32 {
-        self.entry.first_endpoint + 1
     }
 }

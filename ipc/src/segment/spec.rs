@@ -1,33 +1,17 @@
 //! What a segment is made from, and where everything in it goes.
 
 use super::layout::{
-    ChannelEntry, EndpointSlot, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES,
+    ChannelEntry, EndpointSlot, MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES,
+    MAX_SEGMENT_BYTES,
 };
 use crate::ring::geometry::{Geometry, PAGE};
 use thiserror::Error;
-
-/// Who may write and read a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u32)]
-pub enum Discipline {
-    /// One producer, one consumer.
-    Spsc = 1,
-}
-
-impl Discipline {
-    pub(super) fn from_raw(raw: u32) -> Option<Self> {
-        (raw == Self::Spsc as u32).then_some(Self::Spsc)
-    }
-}
 
 /// One channel of a segment to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelSpec<'a> {
     /// What errors and tools call it; 1 to 128 bytes.
     pub label: &'a str,
-    /// Who may write and read.
-    pub discipline: Discipline,
     /// Its ring.
     pub geometry: Geometry,
     /// Identifies the message type.
@@ -69,13 +53,19 @@ pub enum SpecError {
         /// The text's length in bytes.
         len: usize,
     },
+    /// Its channels have too many sides.
+    #[error("the segment's channels would have {0} sides: at most {MAX_ENDPOINTS} are allowed")]
+    Endpoints(u32),
     /// The whole is too large.
     #[error("the segment would have {0} bytes: at most {MAX_SEGMENT_BYTES} are allowed")]
     TooLarge(u64),
 }
 
-/// Endpoints of one channel: a producer's and a consumer's.
-pub(super) const ENDPOINTS_PER_CHANNEL: u32 = 2;
+/// Endpoints of one channel: those of its producers, then those of its consumers.
+pub(super) fn endpoints_of(geometry: &Geometry) -> u32 {
+    let (producers, consumers) = geometry.discipline().sides();
+    producers + consumers
+}
 
 /// Where everything goes.
 #[derive(Debug)]
@@ -111,7 +101,12 @@ impl Plan {
                 return Err(SpecError::Schema { label: label(), len: schema_len });
             }
         }
-        let endpoint_count = channel_count * ENDPOINTS_PER_CHANNEL;
+        // At most 1024 channels of 512 sides.
+        let endpoint_count =
+            spec.channels.iter().map(|channel| endpoints_of(&channel.geometry)).sum();
+        if endpoint_count > MAX_ENDPOINTS {
+            return Err(SpecError::Endpoints(endpoint_count));
+        }
         let channel_table = PAGE as u64;
         let endpoint_table = channel_table + table_bytes(channel_count, size_of::<ChannelEntry>());
         // At most 1024 rings of 2^38 bytes: far from overflow.

@@ -10,7 +10,7 @@ mod child;
 pub use child::{Actor, HANG, Place, eventually, job, tell, wait_for_parent};
 
 use strait_ipc::ring::geometry::{CellFormat, Geometry};
-use strait_ipc::segment::{ChannelSpec, Discipline, Segment, SegmentName, SegmentSpec};
+use strait_ipc::segment::{ChannelSpec, Segment, SegmentName, SegmentSpec};
 use strait_pools::sync::AtomicU64;
 
 impl Place {
@@ -27,7 +27,6 @@ pub fn name() -> SegmentName {
 pub fn channel() -> ChannelSpec<'static> {
     ChannelSpec {
         label: "orders",
-        discipline: Discipline::Spsc,
         geometry: Geometry::new(16, CellFormat::Wide { bytes: 64 }).unwrap(),
         fingerprint: 0x9f3c << 64 | 0x11ab,
         schema: "struct Order { id: u64 }",

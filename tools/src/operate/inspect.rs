@@ -111,7 +111,7 @@ fn describe_header(page: &mut Page, header: &HeaderSurvey) {
 fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
     let (geometry, cell) = (channel.geometry, channel.geometry.cell());
     page.section(format!("channel {}", words::printable(&channel.label)));
-    page.line("discipline", words::discipline(channel.discipline));
+    page.line("discipline", words::discipline(channel.geometry.discipline()));
     page.line("type", words::printable(type_name(&channel.schema)));
     page.line("fingerprint", Fingerprint::from_bits(channel.fingerprint));
     for (index, line) in schema(&channel.schema).lines().enumerate() {
@@ -137,11 +137,28 @@ fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
     }
 
     for (title, role) in [("sender", Role::Producer), ("receiver", Role::Consumer)] {
+        describe_sides(page, channel, title, role);
+    }
+}
+
+/// Of several possible sides, those that somebody has or had.
+fn describe_sides(page: &mut Page, channel: &ChannelSurvey, title: &str, role: Role) {
+    let (writers, readers) = channel.geometry.discipline().sides();
+    let possible = if role == Role::Producer { writers } else { readers };
+    if possible == 1 {
         page.section(title);
-        match channel.side(role) {
+        match channel.sides(role).next() {
             None => page.line("condition", "?"),
             Some(side) => describe_side(page, side),
         }
+        return;
+    }
+    let known = |(_, side): &(usize, &Side)| side.condition != Condition::Absent;
+    page.section(format!("{title}s, {possible} at most"));
+    page.line("taken so far", channel.sides(role).enumerate().filter(known).count());
+    for (index, side) in channel.sides(role).enumerate().filter(known) {
+        page.section(format!("{title} {index}"));
+        describe_side(page, side);
     }
 }
 

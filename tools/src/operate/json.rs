@@ -55,11 +55,11 @@ struct Channel {
     consumed: Option<u64>,
     dropped: Option<u64>,
     /// How many have been sender, or receiver.
-    senders: Option<u64>,
-    receivers: Option<u64>,
+    senders_so_far: Option<u64>,
+    receivers_so_far: Option<u64>,
     damage: Option<String>,
-    sender: Option<End>,
-    receiver: Option<End>,
+    senders: Vec<End>,
+    receivers: Vec<End>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +104,7 @@ impl From<&ChannelSurvey> for Channel {
         let flow = |number: fn(&Flow) -> u64| channel.flow.as_ref().map(number);
         Self {
             label: channel.label.clone(),
-            discipline: words::discipline(channel.discipline),
+            discipline: words::discipline(channel.geometry.discipline()),
             type_name: type_name(&channel.schema).to_owned(),
             schema: channel.schema.clone(),
             fingerprint: format!("{:032x}", channel.fingerprint),
@@ -115,11 +115,11 @@ impl From<&ChannelSurvey> for Channel {
             unread: channel.unread(),
             consumed: flow(|flow| flow.consumed),
             dropped: flow(|flow| flow.dropped),
-            senders: flow(|flow| flow.producers),
-            receivers: flow(|flow| flow.consumers),
+            senders_so_far: flow(|flow| flow.producers),
+            receivers_so_far: flow(|flow| flow.consumers),
             damage: words::contradiction(channel),
-            sender: channel.side(Role::Producer).map(End::from),
-            receiver: channel.side(Role::Consumer).map(End::from),
+            senders: channel.sides(Role::Producer).map(End::from).collect(),
+            receivers: channel.sides(Role::Consumer).map(End::from).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::ops::Range;
 use strait_ipc::endpoint::{Condition, Holder, Role};
 use strait_ipc::message::type_name;
-use strait_ipc::segment::survey::ChannelSurvey;
+use strait_ipc::segment::survey::{ChannelSurvey, Side};
 use strait_ipc::segment::{SegmentError, SegmentName, Survey};
 
 /// Which channels to list, and how to tell.
@@ -119,7 +119,7 @@ fn row(survey: &Survey, channel: Option<&ChannelSurvey>) -> [String; COLUMNS.len
         name.map_or_else(String::new, |name| name.domain().to_owned()),
         words::printable(&label),
         cell(&|channel| {
-            let kind = words::discipline(channel.discipline);
+            let kind = words::discipline(channel.geometry.discipline());
             format!("{}\n{kind}", words::printable(type_name(&channel.schema)))
         }),
         channel.map_or_else(String::new, cells) + &format!("{} KiB", survey.bytes.div_ceil(1024)),
@@ -138,14 +138,19 @@ fn cells(channel: &ChannelSurvey) -> String {
 }
 
 fn side(channel: &ChannelSurvey, role: Role) -> String {
-    let Some(side) = channel.side(role) else { return "?".to_owned() };
+    // Of several, one that is there.
+    let attached = |side: &&Side| matches!(side.condition, Condition::Alive | Condition::Paused);
+    let one = channel.sides(role).find(attached).or_else(|| channel.sides(role).next());
+    let Some(side) = one else { return "?".to_owned() };
+    let others = channel.sides(role).filter(attached).count().saturating_sub(1);
+    let others = if others == 0 { String::new() } else { format!(" +{others}") };
     let condition = words::condition(side.condition);
     match side.condition {
         Condition::Absent => condition.to_owned(),
         _ => {
             let Holder { pid, program, .. } = &side.holder;
             let program: String = program.chars().take(PROGRAM_CHARS).collect();
-            format!("{pid} {condition}\n{program}")
+            format!("{pid} {condition}\n{program}{others}")
         }
     }
 }

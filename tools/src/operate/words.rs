@@ -1,9 +1,10 @@
 //! The words in which channels are described.
 
 use strait_ipc::endpoint::Condition;
+use strait_ipc::ring::geometry::Discipline;
 pub(super) use strait_ipc::segment::kernel::printable;
 use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, Usage};
-use strait_ipc::segment::{Discipline, Fault, SegmentError, Survey};
+use strait_ipc::segment::{Fault, SegmentError, Survey};
 
 pub(super) fn condition(condition: Condition) -> &'static str {
     match condition {
@@ -18,6 +19,10 @@ pub(super) fn condition(condition: Condition) -> &'static str {
 pub(super) fn discipline(discipline: Discipline) -> &'static str {
     match discipline {
         Discipline::Spsc => "spsc",
+        Discipline::Lane => "lane",
+        Discipline::Mpmc { .. } => "mpmc",
+        Discipline::Broadcast { .. } => "broadcast",
+        Discipline::Latest => "latest",
         _ => "other",
     }
 }

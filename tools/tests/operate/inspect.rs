@@ -19,7 +19,7 @@ fn a_channel_in_use() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage open
-    layout version 3
+    layout version 4
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
@@ -113,8 +113,8 @@ fn a_channel_whose_processes_died() {
     assert!(before == std::fs::read(place.file("orders")).unwrap(), "looking changes nothing");
     let json = place.json(&["inspect", "test", "orders"]);
     let channel = &json["channels"][0];
-    for side in ["sender", "receiver"] {
-        let side = &channel[side];
+    for side in ["senders", "receivers"] {
+        let side = &channel[side][0];
         assert_eq!((&side["condition"], side["ended_unix_ns"].is_null()), (&"dead".into(), true));
     }
     assert_eq!((&json["usage"], &channel["unread"]), (&"unused".into(), &2.into()));
@@ -141,14 +141,14 @@ fn another_version() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage unused
-    layout version 9, read as version 3 would
+    layout version 9, read as version 4 would
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
     channels 1
 
     verdict
-    made by another version of Strait: layout version: this program knows 3, the segment has 9; use the same version on both sides, or end its users and remove it
+    made by another version of Strait: layout version: this program knows 4, the segment has 9; use the same version on both sides, or end its users and remove it
     no process has it open: `strait clean test orders --directory [dir]` removes it, whatever is in it
     ");
 }
@@ -170,7 +170,7 @@ fn damaged_ones() {
     owner [uid]
     size 8192 bytes, 8192 allocated
     usage unused
-    layout version 3
+    layout version 4
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]
@@ -274,7 +274,7 @@ fn any_file_can_be_looked_at() {
     owner [uid]
     size 20480 bytes, 20480 allocated
     usage unused
-    layout version 3
+    layout version 4
     state live
     created [time] UTC, by pid [pid] of user [uid]
     instance [instance]

@@ -102,7 +102,7 @@ fn what_is_no_channel_or_is_damaged() {
     test+socket: not a Strait segment: it is a socket or device; if nothing else needs the file, remove it by hand
     test+table: damaged: geometry of channel 0: expected a possible ring, found capacity 1809 is not a power of two: ask for 2048 instead; end its users and remove it
     test+truncated: damaged: file size: expected 20480 bytes, as its header says, found 8192; end its users and remove it
-    test+version: made by another version of Strait: layout version: this program knows 3, the segment has 9; use the same version on both sides, or end its users and remove it
+    test+version: made by another version of Strait: layout version: this program knows 4, the segment has 9; use the same version on both sides, or end its users and remove it
     test+words: damaged: the ring's words contradict each other: cursor is 1000, which position 0 rules out; end its users and remove the channel
     test+zeros: not a Strait segment: it begins with 0x0000000000000000; if nothing else needs the file, remove it by hand
     ");
@@ -165,11 +165,11 @@ fn programs_get_the_same_as_json() {
     assert_eq!(channel["fingerprint"].as_str().unwrap().len(), 32);
     assert_eq!((&channel["capacity"], &channel["cell_bytes"]), (&16.into(), &64.into()));
     assert_eq!(channel["cell_format"], "wide");
-    let numbers = ["unread", "consumed", "dropped", "senders", "receivers"];
+    let numbers = ["unread", "consumed", "dropped", "senders_so_far", "receivers_so_far"];
     assert_eq!(numbers.map(|key| channel[key].as_u64()), [2, 1, 0, 1, 1].map(Some));
     assert_eq!(channel["damage"], serde_json::Value::Null);
-    for side in ["sender", "receiver"] {
-        let side = &channel[side];
+    for side in ["senders", "receivers"] {
+        let side = &channel[side][0];
         assert_eq!((&side["condition"], &side["epoch"]), (&"alive".into(), &1.into()));
         assert!(side["pid"].is_u64() && side["program"].is_string(), "{side}");
         assert!(side["since_unix_ns"].is_u64() && side["ended_unix_ns"].is_null(), "{side}");

@@ -1,13 +1,13 @@
 //! What may be chosen before a channel is opened.
 
-use super::{AskedCell, OnFull, Spsc};
+use super::{AskedCell, Channel, Kind, OnFull};
 use crate::channel::trust::Trust;
 use crate::channel::wait::Wait;
 use crate::ring::geometry::{PAGE, Store};
 use std::time::Duration;
 use strait_pools::environment::WaitSlice;
 
-impl<T, V: Trust> Spsc<T, V> {
+impl<K: Kind, T, V: Trust> Channel<K, T, V> {
     /// Number of messages the ring holds, a power of two (default 1024).
     pub fn capacity(mut self, messages: u64) -> Self {
         self.capacity = Some(messages);
@@ -57,7 +57,7 @@ impl<T, V: Trust> Spsc<T, V> {
     /// that may sleep, [`Wait::BusySpin`] if not.
     ///
     /// Whether sides may sleep is settled when the channel is made. So ask for [`Wait::Park`] or
-    /// [`Wait::Adaptive`] on both sides, or for [`parking`](Spsc::parking) on the other one.
+    /// [`Wait::Adaptive`] on both sides, or for [`parking`](Channel::parking) on the other one.
     pub fn wait(mut self, wait: Wait) -> Self {
         self.wait = Some(wait);
         self

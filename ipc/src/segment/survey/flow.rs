@@ -1,6 +1,7 @@
 //! What has gone through a ring, and what is in it, read from its file.
 
 use super::read_array;
+use crate::ring::geometry::Discipline;
 use crate::ring::layout::{ConsumerLines, ProducerLines};
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::segment::codec::{Channel, Reader};
@@ -33,7 +34,14 @@ const CHUNK: u64 = 64 << 10;
 
 impl Flow {
     /// Looks at a channel of a validated segment.
-    pub(super) fn read(file: &File, channel: &Channel) -> io::Result<Self> {
+    pub(super) fn read(file: &File, channel: &Channel) -> io::Result<Option<Self>> {
+        match channel.geometry.discipline() {
+            Discipline::Spsc | Discipline::Lane => Self::read_spsc(file, channel).map(Some),
+            Discipline::Mpmc { .. } | Discipline::Broadcast { .. } | Discipline::Latest => Ok(None),
+        }
+    }
+
+    fn read_spsc(file: &File, channel: &Channel) -> io::Result<Self> {
         let ring = Ring { file, channel };
         let mut words = ring.words()?;
         let mut attempts = 0;

@@ -25,10 +25,10 @@ use super::error::SegmentError;
 use super::kernel;
 use super::layout::{
     ChannelEntry, Header, KIND_CHANNELS, LAYOUT_VERSION, LIFECYCLE_BYTE, MAGIC, MAX_CHANNELS,
-    STATE_LIVE, STATE_RETIRED,
+    MAX_ENDPOINTS, STATE_LIVE, STATE_RETIRED,
 };
 use super::name::{Directory, SegmentName};
-use super::spec::{Discipline, table_bytes};
+use super::spec::{endpoints_of, table_bytes};
 use crate::endpoint::{Condition, Role};
 use crate::ring::geometry::Geometry;
 use crate::system::lock;
@@ -108,24 +108,22 @@ pub enum HeaderState {
 pub struct ChannelSurvey {
     /// What errors and tools call it.
     pub label: String,
-    /// Who may write and read.
-    pub discipline: Discipline,
     /// Describes the message type.
     pub schema: String,
     /// Identifies the message type.
     pub fingerprint: u128,
     /// Its ring.
     pub geometry: Geometry,
-    /// Producer and consumer, as far as they can be read.
+    /// Producers, then consumers, as far as they can be read.
     pub sides: Vec<Side>,
     /// What is in the ring; `None` if it cannot be read, or the segment is damaged.
     pub flow: Option<Flow>,
 }
 
 impl ChannelSurvey {
-    /// The side in this role.
-    pub fn side(&self, role: Role) -> Option<&Side> {
-        self.sides.iter().find(|side| side.role == role)
+    /// The sides in this role.
+    pub fn sides(&self, role: Role) -> impl Iterator<Item = &Side> {
+        self.sides.iter().filter(move |side| side.role == role)
     }
 
     /// Messages that were sent and not read, if that can be known.
@@ -260,17 +258,17 @@ impl Survey {
         let entries = table.chunks_exact(size_of::<ChannelEntry>()).zip(0..);
         let channels = entries.filter_map(|(entry, index)| {
             let channel = Channel::decode(Reader(entry), index).ok()?;
-            let slot = channel.first_endpoint;
-            let sides = [(slot, Role::Producer), (slot + 1, Role::Consumer)];
+            let first = channel.first_endpoint.min(MAX_ENDPOINTS);
+            let producers = first + channel.geometry.discipline().sides().0;
+            let sides = first..first + endpoints_of(&channel.geometry);
+            let role = |slot| if slot < producers { Role::Producer } else { Role::Consumer };
             Some(ChannelSurvey {
                 sides: sides
-                    .into_iter()
-                    .filter_map(|(slot, role)| Side::read(file, endpoints, slot, role))
+                    .filter_map(|slot| Side::read(file, endpoints, slot, role(slot)))
                     .collect(),
                 // In a damaged segment, a thousand rings might lie in the same place.
-                flow: if whole { Flow::read(file, &channel).ok() } else { None },
+                flow: if whole { Flow::read(file, &channel).ok().flatten() } else { None },
                 label: channel.label,
-                discipline: channel.discipline,
                 schema: channel.schema,
                 fingerprint: channel.fingerprint,
                 geometry: channel.geometry,

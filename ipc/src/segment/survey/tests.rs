@@ -26,13 +26,7 @@ impl Place {
     }
 
     fn segment(&self, geometry: Geometry) -> Segment {
-        let channels = [ChannelSpec {
-            label: "orders",
-            discipline: Discipline::Spsc,
-            geometry,
-            fingerprint: 7,
-            schema: "u64",
-        }];
+        let channels = [ChannelSpec { label: "orders", geometry, fingerprint: 7, schema: "u64" }];
         let name = SegmentName::new("test", "orders").unwrap();
         let (spec, options) = (SegmentSpec { channels: &channels }, MapOptions::default());
         Segment::open_or_create(&self.directory(), &name, &spec, options).unwrap()
@@ -109,7 +103,7 @@ fn a_new_segment() {
     let flow = Flow { unread: Ok(0), consumed: 0, dropped: 0, producers: 0, consumers: 0 };
     assert_eq!(channel.flow.as_ref(), Some(&flow));
     for role in [Role::Producer, Role::Consumer] {
-        assert_eq!(channel.side(role).unwrap().condition, Condition::Absent);
+        assert_eq!(channel.sides(role).next().unwrap().condition, Condition::Absent);
     }
     assert_eq!(survey.unread_messages(), Some(0));
 }
@@ -118,13 +112,7 @@ fn a_new_segment() {
 fn what_is_there_is_listed_by_name() {
     let place = Place::new();
     let options = MapOptions::default();
-    let channels = [ChannelSpec {
-        label: "x",
-        discipline: Discipline::Spsc,
-        geometry: wide(1, 64),
-        fingerprint: 1,
-        schema: "",
-    }];
+    let channels = [ChannelSpec { label: "x", geometry: wide(1, 64), fingerprint: 1, schema: "" }];
     let spec = SegmentSpec { channels: &channels };
     for (domain, channel) in [("b", "a"), ("a", "c"), ("a", "b")] {
         let name = SegmentName::new(domain, channel).unwrap();
@@ -211,11 +199,11 @@ fn rings_are_read_in_pieces_and_around_their_end() {
 fn sides_are_as_their_slots_and_locks_say() {
     let crafted = Crafted::new(wide(8, 64));
     let slot = |index: u64| 2 * 4096 + index * 256;
-    let condition = |role| crafted.look().channels[0].side(role).unwrap().condition;
+    let condition = |role| crafted.look().channels[0].sides(role).next().unwrap().condition;
     let producer = Endpoint::attach(&crafted.segment, 0, Role::Producer).unwrap();
     assert_eq!(condition(Role::Producer), Condition::Alive);
     assert_eq!(condition(Role::Consumer), Condition::Absent);
-    let holder = crafted.look().channels[0].side(Role::Producer).unwrap().holder.clone();
+    let holder = crafted.look().channels[0].sides(Role::Producer).next().unwrap().holder.clone();
     assert_eq!((holder.pid, holder.epoch, holder.ended_unix_ns), (std::process::id(), 1, None));
     assert!(crafted.look().holders().starts_with(&format!("pid {} ", holder.pid)));
     drop(producer);
@@ -230,7 +218,7 @@ fn sides_are_as_their_slots_and_locks_say() {
     ] {
         crafted.put(slot(1), 3 << 8 | state);
         assert_eq!(condition(Role::Consumer), expected, "{state}");
-        let side = crafted.look().channels[0].side(Role::Consumer).unwrap().clone();
+        let side = crafted.look().channels[0].sides(Role::Consumer).next().unwrap().clone();
         assert_eq!(side.holder.epoch, 3);
     }
     assert_eq!(size_of::<EndpointSlot>(), 256);
