@@ -25,7 +25,7 @@ use super::block::{Block, State, lead, payload_align};
 use super::error::Fault;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// The state of a spare that there is not.
 struct NotIn(Cell<State>);
@@ -57,8 +57,12 @@ pub(super) struct Slab<H> {
     spare: Cell<Block<H>>,
     /// The spare's own state, at hand.
     spare_state: Cell<*const Cell<State>>,
-    /// As much capacity as there are blocks, so that giving back never allocates.
+    /// Room for all blocks there are, so that giving back asks nothing and never allocates.
     free: UnsafeCell<Vec<Block<H>>>,
+    /// The end of what is in that room: where the next one goes.
+    top: Cell<*mut Block<H>>,
+    /// Its beginning, at hand.
+    bottom: Cell<*mut Block<H>>,
     /// How many blocks of the last chunk were made.
     made: Cell<usize>,
     /// All of [`per_chunk`](Slab::per_chunk) blocks.
@@ -82,6 +86,8 @@ impl<H> Slab<H> {
             spare: Cell::new(Block::none()),
             spare_state: Cell::new(&raw const NOT_IN.0),
             free: UnsafeCell::new(Vec::new()),
+            top: Cell::new(ptr::null_mut()),
+            bottom: Cell::new(ptr::null_mut()),
             made: Cell::new(0),
             chunks: RefCell::default(),
             per_chunk,
@@ -99,9 +105,15 @@ impl<H> Slab<H> {
             self.spare_state().set(State::Live);
             return Some(spare);
         }
-        // SAFETY: no other reference to the stack exists: this is the owner's thread, and no method
-        // calls another one while it holds one.
-        let block = unsafe { (*self.free.get()).pop() }?;
+        let top = self.top.get();
+        if top == self.bottom.get() {
+            return None;
+        }
+        // SAFETY: above the bottom, so behind a block that was pushed.
+        let top = unsafe { top.sub(1) };
+        self.top.set(top);
+        // SAFETY: as above; nobody else reads or writes there.
+        let block = unsafe { top.read() };
         block.set_state(State::Live);
         Some(block)
     }
@@ -120,28 +132,46 @@ impl<H> Slab<H> {
     /// Takes a block back.
     #[inline(always)]
     pub(super) fn give(&self, block: Block<H>) -> Result<(), Fault> {
+        // Of the spare all is at hand; its header is not looked at.
+        if self.spare.get() == block {
+            let state = self.spare_state();
+            if state.get() != State::Live {
+                return Err(Fault::DoubleFree);
+            }
+            state.set(State::Free);
+            return Ok(());
+        }
         if block.state() != State::Live {
             return Err(Fault::DoubleFree);
         }
-        self.put(block);
+        self.put_other(block);
         Ok(())
     }
 
     /// Puts a block that is out, or new, among the free ones.
-    #[inline(always)]
     pub(super) fn put(&self, block: Block<H>) {
         if self.spare.get() == block {
             block.set_state(State::Free);
-            return;
+        } else {
+            self.put_other(block);
         }
+    }
+
+    /// Puts a block that is not the spare among the free ones.
+    #[inline(always)]
+    fn put_other(&self, block: Block<H>) {
+        block.set_state(State::Free);
         if self.spare_is_in() {
-            // SAFETY: as in `take`.
-            unsafe { (*self.free.get()).push(block) };
+            let top = self.top.get();
+            // SAFETY: there is room for all blocks, and each is in it once: its state said that it was
+            // out, or it is new.
+            unsafe { top.write(block) };
+            // SAFETY: at most one behind the room.
+            self.top.set(unsafe { top.add(1) });
         } else {
             self.spare.set(block);
             self.spare_state.set(block.state_cell());
         }
-        block.set_state(State::Free);
     }
 
     /// A block that was never in use: live, and of the home given.
@@ -169,10 +199,7 @@ impl<H> Slab<H> {
         let Ok(layout) = Layout::from_size_align(self.growth(), self.align) else { return false };
         let mut chunks = self.chunks.borrow_mut();
         let blocks = (chunks.len() + 1) * self.per_chunk;
-        // SAFETY: as in `take`.
-        let free = unsafe { &mut *self.free.get() };
-        let reserved = free.try_reserve_exact(blocks - free.len());
-        if layout.size() == 0 || reserved.is_err() || chunks.try_reserve(1).is_err() {
+        if layout.size() == 0 || !self.make_room(blocks) || chunks.try_reserve(1).is_err() {
             return false;
         }
         // SAFETY: the size is not 0.
@@ -182,6 +209,24 @@ impl<H> Slab<H> {
         let states = (0..self.per_chunk).map(|_| Cell::new(State::Free)).collect();
         chunks.push(Chunk { memory, layout, states });
         self.made.set(0);
+        true
+    }
+
+    /// Makes room for so many free blocks. False if the system has no memory.
+    fn make_room(&self, blocks: usize) -> bool {
+        // SAFETY: no other reference to it exists: this is the owner's thread, and here alone is one made.
+        let free = unsafe { &mut *self.free.get() };
+        let (bottom, top) = (self.bottom.get().addr(), self.top.get().addr());
+        let len = (top - bottom) / size_of::<Block<H>>();
+        // SAFETY: so many were pushed.
+        unsafe { free.set_len(len) };
+        if free.try_reserve_exact(blocks - len).is_err() {
+            return false;
+        }
+        let bottom = free.as_mut_ptr();
+        self.bottom.set(bottom);
+        // SAFETY: within what was reserved, or at its end.
+        self.top.set(unsafe { bottom.add(len) });
         true
     }
 

@@ -43,12 +43,14 @@ impl<T: 'static> Pooled<T> {
         unsafe { &*self.block.home() }
     }
 
-    /// Apart from `drop`, so that pools without a reset have a short one.
+    /// Apart from `drop`, so that the most common way is short.
     #[inline(never)]
-    fn reset_and_go_home(&mut self, reset: fn(&mut T)) {
-        // Should `reset` panic, the block goes home spoiled.
+    fn go_home_otherwise(&mut self) {
+        // Should the reset panic, the block goes home spoiled.
         let mut way_home = Return { block: self.block, spoiled: true };
-        reset(self);
+        if let Some(reset) = self.home().reset {
+            reset(self);
+        }
         way_home.spoiled = false;
     }
 }
@@ -73,9 +75,11 @@ impl<T: 'static> DerefMut for Pooled<T> {
 impl<T: 'static> Drop for Pooled<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        match self.home().reset {
-            None => go_home(self.block, false),
-            Some(reset) => self.reset_and_go_home(reset),
+        let home = self.home();
+        if !is_this_thread(home.direct.load(Relaxed)) {
+            self.go_home_otherwise();
+        } else if let Err(fault) = home.slab.give(self.block) {
+            fault.note();
         }
     }
 }
@@ -87,14 +91,12 @@ struct Return<T: 'static> {
 }
 
 impl<T: 'static> Drop for Return<T> {
-    #[inline(always)]
     fn drop(&mut self) {
         go_home(self.block, self.spoiled);
     }
 }
 
 /// Gives a block back that no handle is for any more.
-#[inline(always)]
 fn go_home<T: 'static>(block: Block<Home<T>>, spoiled: bool) {
     if spoiled {
         block.set_note(block.note() | SPOILED);

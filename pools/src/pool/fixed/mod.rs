@@ -15,7 +15,7 @@
 //!
 //! # Orderings
 //!
-//! Those of [`lane`](super::lane) and [`closing`](super::closing). `owner` is relaxed: a thread asks
+//! Those of [`lane`](super::lane) and [`closing`](super::closing). `owner` and `direct` are relaxed: a thread asks
 //! only whether it reads *its own* number there, which it could only have stored itself.
 //!
 //! # When a thread dies here
@@ -46,8 +46,8 @@ use std::ptr::NonNull;
 /// Objects of a chunk.
 pub const CHUNK: usize = 1_024;
 
-/// The number of an owner that has left: no thread's, and not that of a thread without one.
-const LEFT: u64 = u64::MAX;
+/// No thread's number, and not that of a thread without one.
+const NOBODY: u64 = u64::MAX;
 
 /// What a pool and its handles share.
 struct Home<T> {
@@ -60,8 +60,11 @@ struct Home<T> {
     /// Dropped with the pool, on its thread.
     make: RefCell<Option<Box<dyn FnMut() -> T>>>,
     reset: Option<fn(&mut T)>,
-    /// The number of the owner's thread, [`LEFT`] at its end.
+    /// The number of the owner's thread, [`NOBODY`] at its end.
     owner: AtomicU64,
+    /// The same, if nothing has to be done with an object before it goes back to the slab; else
+    /// [`NOBODY`].
+    direct: AtomicU64,
     shared: Shared<T>,
 }
 
@@ -111,6 +114,8 @@ impl<T: 'static> FixedPool<T> {
 
     fn new(options: &FixedPoolOptions<T>, make: Box<dyn FnMut() -> T>) -> Result<Self, PoolError> {
         let slab = Slab::new(std::alloc::Layout::new::<T>(), options.limit.min(CHUNK));
+        let owner = thread_number();
+        let direct = if options.reset.is_none() { owner } else { NOBODY };
         let home = Box::new(Home {
             slab,
             name: options.name,
@@ -118,7 +123,8 @@ impl<T: 'static> FixedPool<T> {
             number: ticket::pool_number(),
             make: RefCell::new(Some(make)),
             reset: options.reset,
-            owner: AtomicU64::new(thread_number()),
+            owner: AtomicU64::new(owner),
+            direct: AtomicU64::new(direct),
             shared: Shared { returns: Lane::default(), closing: Closing::default() },
         });
         let pool = Self { home: NonNull::from(Box::leak(home)) };
@@ -240,7 +246,8 @@ impl<T: 'static> Drop for FixedPool<T> {
     fn drop(&mut self) {
         let home = self.home();
         // From here on handles of this thread return through the lane too, and find it closed.
-        home.owner.store(LEFT, Relaxed);
+        home.owner.store(NOBODY, Relaxed);
+        home.direct.store(NOBODY, Relaxed);
         let mut out: u64 = home.slab.count(State::Live) as u64;
         let mut inside = Vec::new();
         for_each(home.shared.returns.close(), |header| {
