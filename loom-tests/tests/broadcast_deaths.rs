@@ -15,7 +15,7 @@ use strait_loom_tests::deaths::marks_of;
 use strait_loom_tests::explore;
 use strait_pools::marks::Mark::{self, BroadcastLooked, BroadcastRaised};
 use strait_pools::marks::model::die_at;
-use strait_pools::sync::Ordering::{Acquire, Release};
+use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
 
 /// Messages that are sent in all.
 const MESSAGES: u64 = 3;
@@ -228,5 +228,27 @@ fn a_late_eviction_hits_nobody() {
         listener.read_until(2);
         sender.join().unwrap();
         assert_eq!(listener.seen.positions, (from..2).collect::<Vec<_>>());
+    });
+}
+
+/// A reader comes to the place of a dead one, and is slow: the sender, which asks memory alone, does not take
+/// it for that one.
+#[test]
+fn who_has_come_is_not_taken_for_the_dead() {
+    explore(3, || {
+        let ring = Ring::new(1, 1);
+        let dead = Arc::new(AtomicBool::new(true));
+        let reader = thread::spawn({
+            let (ring, dead) = (ring.clone(), Arc::clone(&dead));
+            move || {
+                dead.store(false, Relaxed);
+                let mut listener = Listener::new(&ring, 0, Join::Oldest, true);
+                let from = listener.position();
+                listener.read_until(2);
+                assert_eq!(listener.seen.positions, (from..2).collect::<Vec<_>>());
+            }
+        });
+        Sender::new(&ring).send_past(2, |_| dead.load(Relaxed));
+        reader.join().unwrap();
     });
 }

@@ -2,12 +2,13 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
-use super::wait::{Patience, Stopped};
+use super::{broadcast, latest};
+use super::wait::{Bed, Patience, Stopped};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
 use crate::ring::blocks::Blocks;
-use crate::ring::geometry::{CellFormat, Store};
+use crate::ring::geometry::{CellFormat, Discipline, Store};
 use crate::ring::layout::{
     CellHead, KIND_BLOCK, KIND_CHUNK, Meta, PlaceWords, ProducerLines, WaitLine,
 };
@@ -30,6 +31,13 @@ use strait_pools::sync::Ordering::Relaxed;
 pub(super) struct End {
     died: bool,
     gone: Box<Gone>,
+}
+
+impl End {
+    /// Whether it died, and who it was.
+    pub(super) fn parts(self) -> (bool, Box<Gone>) {
+        (self.died, self.gone)
+    }
 }
 
 impl From<End> for RecvError {
@@ -76,9 +84,30 @@ impl Link {
         patience: Patience,
         parking: bool,
     ) -> Result<Self, AttachError> {
+        Self::tied(segment, Some(endpoint), peer, channel, patience, parking)
+    }
+
+    /// The tie of one that only looks: it has no endpoint.
+    pub(super) fn looking_on(
+        segment: Arc<Segment>,
+        peer: u32,
+        channel: String,
+        patience: Patience,
+    ) -> Result<Self, AttachError> {
+        Self::tied(segment, None, peer, channel, patience, false)
+    }
+
+    fn tied(
+        segment: Arc<Segment>,
+        endpoint: Option<Endpoint>,
+        peer: u32,
+        channel: String,
+        patience: Patience,
+        parking: bool,
+    ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
-        let tie = Some(Tie { endpoint: Some(Arc::new(endpoint)), peer, segment });
+        let tie = Some(Tie { endpoint: endpoint.map(Arc::new), peer, segment });
         Ok(Self { guard, tie, channel, patience, parking, bell: None })
     }
 
@@ -92,7 +121,7 @@ impl Link {
     pub(super) fn poll_until<R, E>(
         &mut self,
         timeout: Option<Duration>,
-        bed: &WaitLine,
+        bed: &impl Bed,
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, End>> {
         let mut patience = self.patience;
@@ -180,6 +209,11 @@ impl Link {
         if self.bell.is_some() {
             line.bell.store(0, Relaxed);
         }
+        self.end_side();
+    }
+
+    /// The same, of a side without a bell.
+    pub(super) fn end_side(&mut self) {
         if let Some(tie) = &mut self.tie {
             tie.endpoint = None;
         }
@@ -196,7 +230,8 @@ impl Link {
     /// empty for good.
     #[cold]
     pub(super) fn end(&self) -> Option<End> {
-        let (standing, holder) = self.tie.as_ref()?.peer.entry();
+        let Tie { peer, .. } = self.tie.as_ref()?;
+        let (standing, holder) = peer.entry();
         let died = match standing {
             Peer::Closed => false,
             Peer::Died => true,
@@ -247,10 +282,22 @@ pub(super) fn leave(segment: Arc<Segment>) {
 
 /// Whether no channel of the segment holds a message that was not read.
 fn everything_read(segment: &Segment) -> bool {
-    segment.channels().iter().all(|info| {
-        // SAFETY: the segment is borrowed for longer than the words live.
-        let (words, _) = unsafe { map_ring(info, 0) };
-        !words.pending()
+    segment.channels().iter().all(|info| match info.geometry().discipline() {
+        Discipline::Broadcast { .. } => {
+            // SAFETY: the segment is borrowed for longer than the words live.
+            let (words, _) = unsafe { broadcast::map_ring(info) };
+            broadcast::everything_read(&words)
+        }
+        Discipline::Latest => {
+            // SAFETY: as above.
+            let (words, _) = unsafe { latest::map_values(info) };
+            latest::nothing_set(&words)
+        }
+        _ => {
+            // SAFETY: as above.
+            let (words, _) = unsafe { map_ring(info, 0) };
+            !words.pending()
+        }
     })
 }
 

@@ -7,14 +7,20 @@
 //! | `content` | what the ring must know of the messages |
 //! | [`kind`] | what may be chosen for those of one discipline |
 //! | `spsc` | [`Spsc`]: take a side of a single-producer single-consumer channel |
+//! | `broadcast` | [`Broadcast`]: send, receive or observe |
+//! | `latest` | [`Latest`]: write or read |
 
+mod broadcast;
 mod choices;
 mod content;
 pub mod kind;
+mod latest;
 mod spsc;
 
+pub use broadcast::Broadcast;
 pub(super) use content::Content;
 use kind::Kind;
+pub use latest::Latest;
 pub use spsc::Spsc;
 pub(super) use spsc::side_of;
 

@@ -34,6 +34,7 @@
 //! | `state` busy, `fence(Release)` (`broadcast.mark`), words of the body | words of the body, `fence(Acquire)` (`broadcast.reread`), `state` | to who read one new word: that the cell is being written over |
 //! | `cursor`, Release (`broadcast.tell`) | `cursor`, Acquire (`broadcast.progress`) | that the reader's reads below it are over |
 //! | `gate` = 0, Release (`broadcast.leave`) | `gate`, Acquire (`broadcast.gate`) | that all its reads are over |
+//! | `gate`, Release (`broadcast.join`) | `gate`, Acquire (`broadcast.gate`) | that this reader has come, to who asks after it |
 //! | `floor`, `fence(SeqCst)` (`broadcast.look`), look at gates and cursors | `cursor`, `gate`, `fence(SeqCst)` (`broadcast.joined`), look at `floor` | one of the two sees the other |
 //!
 //! # How one joins whom the producer waits for
@@ -148,9 +149,14 @@ impl<P: Placement> Words<P> {
         self.look(position) == Look::Ready
     }
 
-    /// How many places there are for tracked readers, and more.
+    /// How many places there are for tracked readers.
     pub fn places(&self) -> u64 {
         self.readers.len()
+    }
+
+    /// What the last reader at `place` said that it is done with. For observers.
+    pub fn cursor(&self, place: u64) -> u64 {
+        self.readers.at(place).cursor.load(Relaxed)
     }
 }
 

@@ -134,7 +134,8 @@ impl<P: Placement> Producer<P> {
         self.slowest = None;
         for place in 0..words.readers.len() {
             let line = words.readers.at(place);
-            // Pairs with `broadcast.leave`: if nobody is there, the last one's reads are over.
+            // Pairs with `broadcast.join`, before we ask after it, and with `broadcast.leave`: if nobody
+            // is there, the last one's reads are over.
             let gate = Gate(line.gate.load(Acquire.at("broadcast.gate")));
             if gate == Gate::NOBODY {
                 continue;

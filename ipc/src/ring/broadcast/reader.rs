@@ -50,9 +50,9 @@ impl<P: Placement> Reader<P> {
         line.cursor.store(position, Relaxed);
         pass(Mark::ReaderPlaced);
         let gate = Gate::of(incarnation, waited_for);
-        // A swap, as the producer may take the gate of one that died here before. The fence that follows
-        // orders it behind the cursor, for a producer whose floor we might not see.
-        line.gate.swap(gate.0, Relaxed);
+        // Pairs with `broadcast.gate`: who finds us slow and asks after us learns that we have come, not that
+        // the one before us is dead. A swap, as the producer may take that one's gate.
+        line.gate.swap(gate.0, Release.at("broadcast.join"));
         pass(Mark::ReaderJoined);
         if waited_for {
             // Pairs with `broadcast.look`: a producer that has not seen us has left its floor for us.
