@@ -2,7 +2,9 @@
 
 mod channel;
 
-use channel::{Actor, Numbered, Order, Place, SLICE, Tick, eventually, job, tell, text, wait_for_parent};
+use channel::{
+    Actor, Numbered, Order, Place, SLICE, Tick, eventually, job, tell, text, wait_for_parent,
+};
 use std::thread;
 use std::time::Duration;
 use strait_ipc::channel::broadcast::BroadcastBytesReceiver;

@@ -68,7 +68,6 @@ fn values_stay_when_everybody_has_left() {
     let mut reader = channel::<u64>(&place).reader().unwrap();
     let value = reader.get(5).unwrap().unwrap();
     assert_eq!((value.to_native(), value.version()), (7, 1));
-    drop(value);
     assert!(matches!(reader.wait_changed(5, 1, None).map(|_| ()), Err(ReadError::Closed(_))));
     drop(reader);
     let mut writer = channel::<u64>(&place).writer().unwrap();
@@ -163,7 +162,7 @@ fn actor() {
 fn writers_are_killed_at_any_moment() {
     let place = Place::new();
     let mut reader = channel::<Tick>(&place).keys(KEYS).reader().unwrap();
-    let mut last = [0; KEYS as usize];
+    let mut last = vec![0; KEYS.try_into().unwrap()];
     let mut look = |reader: &mut LatestReader<Tick>| {
         for (key, last) in (0..).zip(&mut last) {
             let version = match reader.get(key) {

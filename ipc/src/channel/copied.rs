@@ -19,8 +19,9 @@ pub(super) struct Buffer {
 }
 
 const LINE: usize = size_of::<u128>();
-const WORD: usize = size_of::<u64>();
 const _: () = assert!(align_of::<u128>() >= MAX_ALIGN);
+// Lines are taken apart into words, low half first.
+const _: () = assert!(cfg!(target_endian = "little"));
 
 impl Buffer {
     /// For messages of up to `room` bytes.
@@ -71,7 +72,7 @@ impl OpenCell {
     ///
     /// # Safety
     ///
-    /// A head and `room` bytes, a multiple of 8, are mapped there, 16-aligned, while it is used.
+    /// A head and `room` bytes, a multiple of 16, are mapped there, 16-aligned, while it is used.
     #[inline(always)]
     pub(super) unsafe fn new(start: NonNull<u8>, room: usize) -> Self {
         Self { start, room }
@@ -90,13 +91,14 @@ impl OpenCell {
         unsafe { self.start.add(size_of::<CellHead>()) }.as_ptr()
     }
 
-    /// Word `index` of the body.
+    /// Two words of the body: line `index` of 16 bytes.
     #[inline(always)]
-    fn word(&self, index: usize) -> &AtomicU64 {
-        debug_assert!(index < self.room / WORD);
-        // SAFETY: callers keep to the room that `new`'s caller vouches for, which is aligned; every bit
-        // pattern is a valid atomic.
-        unsafe { &*self.body().cast::<AtomicU64>().add(index) }
+    fn line(&self, index: usize) -> &[AtomicU64; 2] {
+        debug_assert!((index + 1) * LINE <= self.room);
+        // SAFETY: callers keep to the room that `new`'s caller vouches for.
+        let line = unsafe { self.body().add(index * LINE) };
+        // SAFETY: as above; it is aligned, and every bit pattern is a valid atomic.
+        unsafe { &*line.cast() }
     }
 
     /// What is noted of the message, loaded once.
@@ -113,11 +115,13 @@ impl OpenCell {
         #[allow(clippy::cast_possible_truncation)]
         let noted = Meta::inline(len as u32, incarnation);
         self.head().meta.store(noted.0, Relaxed);
-        let words = from.as_ptr().cast::<u64>();
-        for index in 0..len.div_ceil(WORD) {
-            // SAFETY: the buffer was made for as many bytes as the cell has, and all are initialised.
-            let word = unsafe { words.add(index).read() };
-            self.word(index).store(word, Relaxed);
+        for (index, line) in from.lines[..len.div_ceil(LINE)].iter().enumerate() {
+            let [low, high] = self.line(index);
+            // Those are the halves of the line, in the machine's order.
+            #[allow(clippy::cast_possible_truncation)]
+            low.store(*line as u64, Relaxed);
+            #[allow(clippy::cast_possible_truncation)]
+            high.store((*line >> 64) as u64, Relaxed);
         }
     }
 
@@ -126,11 +130,9 @@ impl OpenCell {
     pub(super) fn take(self, into: &mut Buffer) {
         into.meta = self.meta();
         let len = length(into.meta, self.room).unwrap_or(0);
-        let words = into.as_mut_ptr().cast::<u64>();
-        for index in 0..len.div_ceil(WORD) {
-            let word = self.word(index).load(Relaxed);
-            // SAFETY: the buffer was made for as many bytes as the cell has.
-            unsafe { words.add(index).write(word) };
+        for (index, line) in into.lines[..len.div_ceil(LINE)].iter_mut().enumerate() {
+            let [low, high] = self.line(index);
+            *line = u128::from(low.load(Relaxed)) | u128::from(high.load(Relaxed)) << 64;
         }
     }
 }
@@ -148,7 +150,9 @@ mod tests {
         // SAFETY: four lines of 16 bytes are a head and 48 bytes, and nobody else has them.
         let cell = unsafe { OpenCell::new(start, ROOM) };
         let mut buffer = Buffer::new(ROOM);
-        for (len, found) in [(0, Some(0)), (1, Some(1)), (48, Some(48)), (49, None), (u32::MAX, None)] {
+        for (len, found) in
+            [(0, Some(0)), (1, Some(1)), (48, Some(48)), (49, None), (u32::MAX, None)]
+        {
             cell.head().meta.store(Meta::inline(len, 7).0, Relaxed);
             cell.take(&mut buffer);
             assert_eq!(length(buffer.meta(), ROOM).ok(), found, "{len}");

@@ -2,8 +2,8 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
-use super::{broadcast, latest};
 use super::wait::{Bed, Patience, Stopped};
+use super::{broadcast, latest};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;

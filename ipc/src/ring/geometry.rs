@@ -297,7 +297,10 @@ impl Geometry {
         let geometry = Self { discipline, ..self };
         if geometry.cells_read_by_all() {
             if self.cell == CellFormat::Dense {
-                return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
+                return Err(GeometryError::Several {
+                    discipline,
+                    instead: ": leave out `dense()`",
+                });
             }
             let stride = geometry.stride();
             let bytes = self.capacity.checked_mul(stride as u64);

@@ -153,6 +153,12 @@ marks! {
 }
 
 impl Mark {
+    /// Whether it is passed by channels of one sender and one receiver; the others are those of channels with
+    /// several.
+    pub const fn is_of_pairs(self) -> bool {
+        (self as u32) < 100
+    }
+
     /// The mark with this number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.iter().copied().find(|&mark| mark as u32 == number)

@@ -70,7 +70,8 @@ impl<T: Message, V: Trust> Latest<T, V> {
         let (writer, patience) = (side_of(info, Role::Producer)?, self.patience(sleeps));
         // SAFETY: the link keeps the segment mapped; readers store nothing but that they sleep.
         let (words, values) = unsafe { map_values(info) };
-        let link = Link::looking_on(Arc::clone(&segment), writer, info.label().to_owned(), patience)?;
+        let link =
+            Link::looking_on(Arc::clone(&segment), writer, info.label().to_owned(), patience)?;
         Ok(LatestReader::new(words, values, sleeps, link))
     }
 
