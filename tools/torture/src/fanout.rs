@@ -137,7 +137,9 @@ pub fn judge(lives: &[(Who, Vec<Told>)]) -> Vec<String> {
             told.iter().for_each(|&told| match told {
                 Told::About(number, _) => drop(about.insert(number, false)),
                 Told::Sent(number, position) => {
-                    about.insert(number, true);
+                    if about.insert(number, true).is_none() {
+                        wrong.push(format!("{number} was published and never begun"));
+                    }
                     let there = at(&stream, position);
                     if there != Some(number) {
                         wrong.push(format!(
