@@ -5,9 +5,10 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 6] = [
     ("blocks", include_str!("blocks.rs")),
     ("burial", include_str!("burial.rs")),
+    ("lanes", include_str!("lanes.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
     ("parking", include_str!("parking.rs")),
     ("succession", include_str!("succession.rs")),

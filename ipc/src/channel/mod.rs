@@ -6,6 +6,7 @@
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
+//! | [`lanes`] | the receiver of many senders |
 //! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
@@ -20,6 +21,7 @@ pub mod asynchronous;
 pub mod bytes;
 pub mod error;
 pub mod kept;
+pub mod lanes;
 mod link;
 pub mod open;
 pub mod receiver;
@@ -33,7 +35,8 @@ pub use asynchronous::{AsyncReceiver, AsyncSender};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
 pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
-pub use open::{Channel, OnFull, Spsc};
+pub use lanes::{BytesLanesReceiver, LanesReceiver};
+pub use open::{Channel, Lanes, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

@@ -6,17 +6,22 @@
 //! | `choices` | what may be chosen for every channel |
 //! | `content` | what the ring must know of the messages |
 //! | [`kind`] | what may be chosen for those of one discipline |
+//! | `lanes` | [`Lanes`]: take a side of a channel of lanes |
+//! | `ring` | take over half of a single-producer single-consumer ring |
 //! | `spsc` | [`Spsc`]: take a side of a single-producer single-consumer channel |
 
 mod choices;
 mod content;
 pub mod kind;
+mod lanes;
+mod ring;
 mod spsc;
 
 pub(super) use content::Content;
 use kind::Kind;
+pub use lanes::Lanes;
+pub(super) use ring::side_of;
 pub use spsc::Spsc;
-pub(super) use spsc::side_of;
 
 use crate::channel::bytes::Bytes;
 use crate::channel::error::{OpenError, TypeMismatch};
