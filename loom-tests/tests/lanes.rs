@@ -128,14 +128,14 @@ fn receivers_die() {
             let lanes = Lanes::new(1);
             let sender = thread::spawn({
                 let lanes = lanes.clone();
-                move || lanes.sender(0).send_until(2)
+                move || lanes.sender(0).send_until(1)
             });
             let mut first = lanes.receiver(false);
-            if die_at(mark, 0, || first.receive_until(&[2])).is_none() {
+            if die_at(mark, 0, || first.receive_until(&[1])).is_none() {
                 counted.fetch_add(1, Plain);
             }
             let mut second = lanes.receiver(true);
-            second.receive_until(&[2]);
+            second.receive_until(&[1]);
             sender.join().unwrap();
         });
         assert_ne!(deaths.load(Plain), 0, "nobody ever died at {mark:?}");

@@ -231,7 +231,8 @@ impl<P: Placement> Round<P> {
     /// Goes on to the next lane that may have messages, if there is one.
     fn begin_turn(&mut self) -> bool {
         if self.marked {
-            for (ready, word) in self.ready.0.iter_mut().zip(&self.board.ready) {
+            let words = self.board.ready.iter().take(self.lanes.div_ceil(64) as usize);
+            for (ready, word) in self.ready.0.iter_mut().zip(words) {
                 // A swap takes the line away from those who mark.
                 if word.load(Relaxed) != 0 {
                     // Pairs with `lanes.mark`.
