@@ -22,6 +22,8 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ("burial::buriers_die", &[BurialBegun, BurialDated, BurialDone]),
     ("parking::sleepers_die", &[SleepNoted, SleepBegun, SleepOver]),
     ("parking::wakers_die", &[WakeNoted, WakeDone]),
+    ("lanes::senders_die", &[LaneMarked]),
+    ("lanes::receivers_die", &[LanesTaken]),
     ("blocks::senders_die", &[BlockTaken]),
     ("blocks::receivers_die", &[BlockClaimed, BlockRead]),
     ("blocks::sweepers_die", &[BlockSwept]),

@@ -3,6 +3,7 @@
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
+use strait_ipc::ring::lanes::Seat;
 use strait_ipc::ring::parking::Ringer;
 use strait_ipc::ring::spsc::{Consumer, Poll, Producer, Words};
 use strait_pools::marks::{Mark, pass};
@@ -72,6 +73,12 @@ impl Sender {
     pub fn with_ringer(ring: &Ring, ringer: Option<Ringer>) -> Self {
         let producer = Producer::take_over(ring.words.clone(), ringer).expect("sound words");
         Self { ring: ring.clone(), producer }
+    }
+
+    /// Takes the ring over, which is one of several lanes.
+    pub fn seated(ring: &Ring, seat: Seat<Heap>) -> Self {
+        let Self { ring, producer } = Self::new(ring);
+        Self { ring, producer: producer.seated(seat) }
     }
 
     /// How many producers have owned the ring, this one included.
@@ -161,9 +168,14 @@ impl Receiver {
         self.consumer.position()
     }
 
+    /// Looks at the next cell.
+    pub fn poll(&mut self) -> Poll {
+        self.consumer.poll(1)
+    }
+
     /// Whether there is a message.
     pub fn is_ready(&mut self) -> bool {
-        self.consumer.poll(1) != Poll::Empty
+        self.poll() != Poll::Empty
     }
 
     /// Receives a message if there is one.

@@ -5,11 +5,12 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("blocks", include_str!("blocks.rs")),
     ("broadcast_deaths", include_str!("broadcast_deaths.rs")),
     ("burial", include_str!("burial.rs")),
     ("crowd", include_str!("crowd.rs")),
+    ("lanes", include_str!("lanes.rs")),
     ("latest", include_str!("latest.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
     ("parking", include_str!("parking.rs")),

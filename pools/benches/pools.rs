@@ -3,7 +3,8 @@
 //! Rounds are rotated: each measures every contender once, beginning with another one each time. A measure
 //! is the median over many short slices, so that a core which is taken away for a while does not count. What
 //! is quoted is the median over all rounds, and of each pool the median of its ratio to the fastest of the
-//! three allocators *in the same round*.
+//! three allocators *in the same round*; where it is known what the workload costs by itself, also of its
+//! ratio without that.
 //!
 //! | workload | what is timed |
 //! |---|---|
@@ -32,6 +33,8 @@ struct Row {
     name: &'static str,
     /// Whether it is one of the three allocators to compare with.
     allocator: bool,
+    /// Whether it is the workload by itself.
+    alone: bool,
     measure: Measure,
     /// One per round.
     taken: Vec<f64>,
@@ -57,7 +60,7 @@ contenders::direct! {
 }
 
 fn row(name: &'static str, allocator: bool, measure: Measure) -> Row {
-    Row { name, allocator, measure, taken: Vec::new() }
+    Row { name, allocator, alone: false, measure, taken: Vec::new() }
 }
 
 fn main() {
@@ -68,7 +71,7 @@ fn main() {
     };
     println!("cores {} and {}, {rounds} rounds; ns per block", cores.0, cores.1);
     let alone = |mut rows: Vec<Row>, measure: Measure| {
-        rows.push(row("(without any)", false, measure));
+        rows.push(Row { alone: true, ..row("(without any)", false, measure) });
         rows
     };
     for (title, rows) in [
@@ -101,12 +104,22 @@ fn run(title: &str, mut rows: Vec<Row>, rounds: usize) {
         let allocators = rows.iter().filter(|row| row.allocator);
         allocators.map(|row| row.taken[round]).fold(f64::INFINITY, f64::min)
     };
+    // The workload by itself, where it was measured.
+    let alone = |round: usize| rows.iter().find(|row| row.alone).map(|row| row.taken[round]);
     println!("\n{title:<24} {:>9} {:>9} {:>9}   to the best allocator", "median", "least", "most");
     for row in &rows {
-        let ratios = (0..rounds).map(|round| row.taken[round] / best(round)).collect();
+        let ratio = |less: &dyn Fn(usize) -> Option<f64>| {
+            let of = |round| {
+                let less = less(round)?;
+                Some((row.taken[round] - less) / (best(round) - less))
+            };
+            Some(spread((0..rounds).map(of).collect::<Option<Vec<f64>>>()?).0)
+        };
         let (median, least, most) = spread(row.taken.clone());
-        let (ratio, ..) = spread(ratios);
-        println!("{:<24} {median:>9.2} {least:>9.2} {most:>9.2}   {ratio:>8.2}", row.name);
+        let whole = ratio(&|_| Some(0.0)).unwrap_or(f64::NAN);
+        let net = ratio(&alone).filter(|_| !row.alone);
+        let net = net.map_or(String::new(), |net| format!(", {net:.2} without the workload"));
+        println!("{:<24} {median:>9.2} {least:>9.2} {most:>9.2}   {whole:>8.2}{net}", row.name);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Pinned threads: what is asked of them is done, messages arrive in order, and none is left behind.
 
 use rustix::thread::sched_getaffinity;
+use std::alloc::Layout;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::thread::{ThreadId, current, yield_now};
+use strait_pools::pool::{Fallback, HeapOptions, ThreadHeap};
 use strait_pools::threads::{Context, Lock, Numa, NumaMemory, PinnedThread, Refusal, SendError};
 
 /// A core that this process may use.
@@ -170,6 +172,19 @@ fn a_thread_is_warm_before_its_owner_goes_on() {
     assert_eq!(warm.load(SeqCst), 1);
     let warmed = on.lock().unwrap().take();
     assert_eq!(Some(thread.join().unwrap()), warmed, "warmed up on another thread");
+}
+
+#[test]
+fn a_thread_s_own_pools_keep_to_their_limit() {
+    // One chunk of small blocks, and nothing from the system.
+    let options = HeapOptions::new("md").limit(128 << 10).fallback(Fallback::Refuse);
+    let thread = PinnedThread::builder().pools(options).spawn(|_: &mut Context| {
+        let taken = |bytes| ThreadHeap.take(Layout::array::<u8>(bytes).unwrap()).is_ok();
+        (taken(64), taken(1_024), ThreadHeap::statistics().bytes)
+    });
+    let (small, medium, bytes) = thread.unwrap().join().unwrap();
+    assert_eq!((small, medium), (true, false));
+    assert!((64..=128 << 10).contains(&bytes), "{bytes}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::message::Invalid;
 use crate::ring::arena::Chunk;
 use crate::ring::blocks::Blocks;
 use crate::ring::geometry::{CellFormat, Discipline, Store};
+use crate::ring::lanes::Board;
 use crate::ring::layout::{
     CellHead, KIND_BLOCK, KIND_CHUNK, Meta, PlaceWords, ProducerLines, WaitLine,
 };
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::environment::{Liveness, Monotonic, Peer};
 use strait_pools::placement::{Mapped, MappedMany, MappedOne};
+use strait_pools::region::Region;
 use strait_pools::sync::AtomicU64;
 use strait_pools::sync::Ordering::Relaxed;
 
@@ -37,6 +39,11 @@ impl End {
     /// Whether it died, and who it was.
     pub(super) fn parts(self) -> (bool, Box<Gone>) {
         (self.died, self.gone)
+    }
+
+    /// Of several ends the greatest is worth telling: a death, and the last one.
+    pub(super) fn order(&self) -> (bool, Option<u64>) {
+        (self.died, self.gone.holder.ended_unix_ns)
     }
 }
 
@@ -78,7 +85,7 @@ struct Tie {
 impl Link {
     pub(super) fn new(
         segment: Arc<Segment>,
-        endpoint: Endpoint,
+        endpoint: Arc<Endpoint>,
         peer: u32,
         channel: String,
         patience: Patience,
@@ -99,7 +106,7 @@ impl Link {
 
     fn tied(
         segment: Arc<Segment>,
-        endpoint: Option<Endpoint>,
+        endpoint: Option<Arc<Endpoint>>,
         peer: u32,
         channel: String,
         patience: Patience,
@@ -107,7 +114,7 @@ impl Link {
     ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
-        let tie = Some(Tie { endpoint: endpoint.map(Arc::new), peer, segment });
+        let tie = Some(Tie { endpoint, peer, segment });
         Ok(Self { guard, tie, channel, patience, parking, bell: None })
     }
 
@@ -182,10 +189,15 @@ impl Link {
         line: &WaitLine,
         look: impl FnOnce() -> Option<R>,
     ) -> Option<R> {
-        if self.bell.as_mut()?.hush() {
+        if self.bell.is_some() && self.hush() {
             self.probe();
         }
         line.arm_unless(look)
+    }
+
+    /// Makes the descriptor unreadable. Whether it is time to ask the kernel how the peer is.
+    pub(super) fn hush(&mut self) -> bool {
+        self.bell.as_mut().is_some_and(Bell::hush)
     }
 
     /// Whether this side waits for its descriptor.
@@ -293,11 +305,11 @@ fn everything_read(segment: &Segment) -> bool {
             let (words, _) = unsafe { latest::map_values(info) };
             latest::nothing_set(&words)
         }
-        _ => {
+        _ => (0..info.geometry().rings()).all(|ring| {
             // SAFETY: as above.
-            let (words, _) = unsafe { map_ring(info, 0) };
+            let (words, _) = unsafe { map_ring(info, ring, 0) };
             !words.pending()
-        }
+        }),
     })
 }
 
@@ -349,14 +361,20 @@ pub(super) struct Cell {
     dense: bool,
 }
 
-/// The owner words of the blocks in a channel's region, if it has blocks.
+/// What the producers of one ring of a channel write.
+fn producer_region(info: &ChannelInfo, ring: u32) -> Option<Region> {
+    let bytes = info.geometry().ring_bytes();
+    info.producer_region().window(ring as usize * bytes, bytes)
+}
+
+/// The owner words of the blocks of one ring of a channel, if it has blocks.
 ///
 /// # Safety
 ///
 /// The segment stays mapped for as long as they are used.
-pub(super) unsafe fn map_blocks(info: &ChannelInfo) -> Option<Blocks<Mapped>> {
+pub(super) unsafe fn map_blocks(info: &ChannelInfo, ring: u32) -> Option<Blocks<Mapped>> {
     let Store::Blocks { count, .. } = info.geometry().store() else { return None };
-    let region = info.producer_region();
+    let region = producer_region(info, ring)?;
     let words = cut(info.geometry().store().words());
     let region = region.window(info.geometry().store_offset(), words)?;
     // SAFETY: the caller keeps the segment mapped.
@@ -364,7 +382,7 @@ pub(super) unsafe fn map_blocks(info: &ChannelInfo) -> Option<Blocks<Mapped>> {
     Some(Blocks::new(owners))
 }
 
-/// The ring's words and cells in a channel's regions; in dense cells every message has `dense_len`
+/// The words and cells of one ring in a channel's regions; in dense cells every message has `dense_len`
 /// bytes.
 ///
 /// # Safety
@@ -374,9 +392,13 @@ pub(super) unsafe fn map_blocks(info: &ChannelInfo) -> Option<Blocks<Mapped>> {
 /// # Panics
 ///
 /// Never: the segment's regions were cut to the geometry's sizes.
-pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Mapped>, Cells) {
+pub(super) unsafe fn map_ring(
+    info: &ChannelInfo,
+    ring: u32,
+    dense_len: usize,
+) -> (Words<Mapped>, Cells) {
     const CUT: &str = "regions are cut to the geometry when the segment is opened";
-    let (producer, consumer) = (info.producer_region(), info.consumer_region());
+    let (producer, consumer) = (producer_region(info, ring).expect(CUT), info.consumer_region());
     let (cell, capacity) = (info.geometry().cell(), info.geometry().capacity());
     let lines = size_of::<ProducerLines>();
     let region = producer.window(lines, producer.len() - lines).expect(CUT);
@@ -386,7 +408,8 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
     // SAFETY: the caller keeps the segment mapped.
     let producer = unsafe { MappedOne::new(&producer, 0) }.expect(CUT);
     // SAFETY: as above.
-    let consumer = unsafe { MappedOne::new(&consumer, 0) }.expect(CUT);
+    let consumer = unsafe { MappedOne::new(&consumer, info.geometry().consumer_offset(ring)) };
+    let consumer = consumer.expect(CUT);
     // SAFETY: as above.
     let states = unsafe { MappedMany::new(&region, cell.stride(), capacity) }.expect(CUT);
     let dense = cell == CellFormat::Dense;
@@ -403,6 +426,17 @@ pub(super) unsafe fn map_ring(info: &ChannelInfo, dense_len: usize) -> (Words<Ma
 #[allow(clippy::cast_possible_truncation)]
 fn cut(bytes: u64) -> usize {
     bytes as usize
+}
+
+/// What the rings of a channel have in common, if they are lanes.
+///
+/// # Safety
+///
+/// The segment stays mapped for as long as it is used.
+pub(super) unsafe fn map_board(info: &ChannelInfo) -> Option<MappedOne<Board>> {
+    let Discipline::Lanes { .. } = info.geometry().discipline() else { return None };
+    // SAFETY: the caller keeps the segment mapped.
+    unsafe { MappedOne::new(&info.consumer_region(), 0) }
 }
 
 impl Cells {

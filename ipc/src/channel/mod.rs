@@ -6,6 +6,7 @@
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
+//! | [`lanes`] | the receiver of many senders |
 //! | [`broadcast`] | one sender, all messages to all receivers |
 //! | [`latest`] | one writer, the latest value of each key |
 //! | `copied` | private copies of what may be written over |
@@ -25,6 +26,7 @@ pub mod bytes;
 mod copied;
 pub mod error;
 pub mod kept;
+pub mod lanes;
 pub mod latest;
 mod link;
 pub mod open;
@@ -40,8 +42,9 @@ pub use broadcast::{BroadcastReceiver, BroadcastSender, Join, Slow};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
 pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
+pub use lanes::{BytesLanesReceiver, LanesReceiver};
 pub use latest::{LatestReader, LatestWriter};
-pub use open::{Broadcast, Channel, Latest, OnFull, Spsc};
+pub use open::{Broadcast, Channel, Lanes, Latest, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

@@ -3,7 +3,7 @@
 use super::bytes::{Body, BytesReceiver};
 use super::error::{DescriptorError, RecvError};
 use super::kept::Owned;
-use super::link::Cell;
+use super::link::{Cell, Link};
 use super::trust::{Checked, Trust};
 use crate::endpoint::PeerView;
 use crate::message::{Invalid, Message};
@@ -71,6 +71,10 @@ impl<T: Message, V: Trust> Receiver<T, V> {
     /// The channel under the types.
     pub(crate) fn bytes(&mut self) -> &mut BytesReceiver {
         &mut self.bytes
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        self.bytes.link()
     }
 
     /// A descriptor for `epoll` and its like: readable when a message has come, or the sender is gone,
@@ -196,6 +200,11 @@ impl<T: Message, V: Trust> Sample<'_, T, V> {
     /// The message's position: the number of messages before it.
     pub fn position(&self) -> u64 {
         self.receiver.position()
+    }
+
+    /// Who has the side that it came from, or had it last: its sender, or a successor of that.
+    pub fn peer(&self) -> &PeerView {
+        self.receiver.peer()
     }
 
     /// Whether the receiver before this one died and may have read this message: it is delivered

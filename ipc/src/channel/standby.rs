@@ -90,7 +90,12 @@ impl<T: Message, V: Trust> Standby<T, V> {
     }
 
     fn succeed(self, endpoint: Endpoint) -> Result<Receiver<T, V>, OpenError> {
-        let bytes = self.channel.receive(self.segment, endpoint, &Spsc::<T, V>::typed())?;
+        let bytes = self.channel.receive_by(
+            self.segment,
+            &Arc::new(endpoint),
+            0,
+            &Spsc::<T, V>::typed(),
+        )?;
         Ok(Receiver::new(bytes))
     }
 }
@@ -119,6 +124,6 @@ impl<V: Trust> Standby<Bytes, V> {
     }
 
     fn succeed(self, endpoint: Endpoint) -> Result<BytesReceiver, OpenError> {
-        self.channel.receive(self.segment, endpoint, &self.channel.bytes())
+        self.channel.receive_by(self.segment, &Arc::new(endpoint), 0, &self.channel.bytes())
     }
 }

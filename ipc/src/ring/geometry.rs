@@ -4,6 +4,7 @@
 //! Geometry is chosen at creation, stored in the segment, read once at attach, validated here, and
 //! kept privately from then on: nothing on the hot path trusts a length read from shared memory.
 
+use super::lanes::Board;
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
 use super::{broadcast, latest};
 use std::fmt;
@@ -95,8 +96,11 @@ pub enum Discipline {
     /// One producer, one consumer.
     #[default]
     Spsc,
-    /// As [`Spsc`](Discipline::Spsc), beside others that have the same consumer.
-    Lane,
+    /// Several such rings side by side, with one consumer.
+    Lanes {
+        /// Producers at once, at most: each has a ring.
+        senders: u32,
+    },
     /// Producers and consumers at once; each message goes to one consumer.
     Mpmc {
         /// Producers at once, at most.
@@ -117,7 +121,8 @@ impl Discipline {
     /// Sides that write and sides that read, at most: each has an endpoint.
     pub const fn sides(self) -> (u32, u32) {
         match self {
-            Self::Spsc | Self::Lane => (1, 1),
+            Self::Spsc => (1, 1),
+            Self::Lanes { senders } => (senders, 1),
             Self::Mpmc { senders, receivers } => (senders, receivers),
             Self::Broadcast { readers } => (1, readers),
             Self::Latest => (1, 0),
@@ -129,7 +134,9 @@ impl fmt::Display for Discipline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spsc => f.write_str("one sender and one receiver"),
-            Self::Lane => f.write_str("one sender of several and their receiver"),
+            Self::Lanes { senders } => {
+                write!(f, "{senders} senders with a ring each, and one receiver")
+            }
             Self::Mpmc { senders, receivers } => {
                 write!(f, "{senders} senders and {receivers} receivers")
             }
@@ -295,21 +302,21 @@ impl Geometry {
             return Err(GeometryError::Sides(discipline));
         }
         let geometry = Self { discipline, ..self };
-        if geometry.cells_read_by_all() {
-            if self.cell == CellFormat::Dense {
-                return Err(GeometryError::Several {
-                    discipline,
-                    instead: ": leave out `dense()`",
-                });
-            }
-            let stride = geometry.stride();
-            let bytes = self.capacity.checked_mul(stride as u64);
-            if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
-                let (capacity, store) = (self.capacity, Store::None);
-                return Err(GeometryError::TooLarge { capacity, stride, store });
-            }
+        if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
+            return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
         }
-        Ok(geometry)
+        geometry.bounded()
+    }
+
+    /// Refuses what is larger than the largest ring: several side by side count as one.
+    fn bounded(self) -> Result<Self, GeometryError> {
+        let Self { capacity, store, .. } = self;
+        let bytes = (self.ring_bytes() as u64).checked_mul(u64::from(self.rings()));
+        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
+            let stride = self.stride();
+            return Err(GeometryError::TooLarge { capacity, stride, store });
+        }
+        Ok(self)
     }
 
     /// Who may write and read.
@@ -350,7 +357,7 @@ impl Geometry {
         if store.bytes() > MAX_RING_BYTES - capacity * stride as u64 {
             return Err(too_large);
         }
-        Ok(Self { store, ..self })
+        Self { store, ..self }.bounded()
     }
 
     /// Where messages lie that do not stand in their cells.
@@ -361,7 +368,7 @@ impl Geometry {
     /// Where the cells begin in the producer's region, behind the lines of its discipline.
     pub const fn cells_offset(&self) -> usize {
         match self.discipline {
-            Discipline::Spsc | Discipline::Lane => size_of::<ProducerLines>(),
+            Discipline::Spsc | Discipline::Lanes { .. } => size_of::<ProducerLines>(),
             Discipline::Mpmc { .. } => 512,
             Discipline::Broadcast { .. } => size_of::<broadcast::layout::HeadLines>(),
             Discipline::Latest => size_of::<latest::layout::HeadLines>(),
@@ -410,18 +417,40 @@ impl Geometry {
         self.cell
     }
 
-    /// Bytes of the producer's region: its lines, the cells, the store. Whole pages.
+    /// Bytes of the region only producers write: of each ring its lines, the cells, the store. Whole
+    /// pages.
     pub const fn producer_bytes(&self) -> usize {
+        self.rings() as usize * self.ring_bytes()
+    }
+
+    /// How many rings lie side by side.
+    pub const fn rings(&self) -> u32 {
+        match self.discipline {
+            Discipline::Lanes { senders } => senders,
+            _ => 1,
+        }
+    }
+
+    /// From one ring to the next in the producers' region.
+    pub const fn ring_bytes(&self) -> usize {
         // `with_store` bounded it by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
         let store = self.store.bytes() as usize;
         self.store_offset() + store
     }
 
+    /// Where the consumer's lines of one of the rings are in the consumers' region.
+    pub const fn consumer_offset(&self, ring: u32) -> usize {
+        let board =
+            if let Discipline::Lanes { .. } = self.discipline { size_of::<Board>() } else { 0 };
+        board + ring as usize * size_of::<ConsumerLines>()
+    }
+
     /// Bytes of the region only consumers write. Whole pages.
     pub const fn consumer_bytes(&self) -> usize {
         let bytes = match self.discipline {
-            Discipline::Spsc | Discipline::Lane => size_of::<ConsumerLines>(),
+            Discipline::Spsc => size_of::<ConsumerLines>(),
+            Discipline::Lanes { .. } => self.consumer_offset(self.rings()),
             Discipline::Mpmc { senders, receivers } => (senders + receivers) as usize * 256,
             Discipline::Broadcast { readers } => {
                 readers.next_power_of_two() as usize * size_of::<broadcast::layout::ReaderLines>()

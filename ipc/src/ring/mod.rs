@@ -7,6 +7,7 @@
 //! | [`broadcast`] | one producer, readers with cursors of their own: the algorithm |
 //! | [`crowd`] | how many sleep on one word, and how one wakes them |
 //! | [`geometry`] | how many cells, of which format; footprints; what is refused |
+//! | [`lanes`] | rings side by side, with one consumer |
 //! | [`latest`] | the newest value of each key: the algorithm |
 //! | [`layout`] | the words of a ring, with their offsets asserted |
 //! | [`parking`] | how a side sleeps, and how the other wakes it |
@@ -17,6 +18,7 @@ pub mod blocks;
 pub mod broadcast;
 pub mod crowd;
 pub mod geometry;
+pub mod lanes;
 pub mod latest;
 pub mod layout;
 pub mod parking;

@@ -56,6 +56,7 @@
 //! there or what the whole would have left there.
 //! The survivor needs nothing of the dead side to go on with what is in the ring.
 
+use super::lanes::Seat;
 use super::layout::{ConsumerLines, ProducerLines};
 use super::parking::Ringer;
 use strait_pools::marks::{Mark, pass};
@@ -133,11 +134,13 @@ pub struct Producer<P: Placement> {
     limit: u64,
     /// The hint is stored again when `position` gets here.
     next_hint: u64,
-    /// There is more to do than to publish when `position` gets here: where the next hint is due if
-    /// the consumer never sleeps, else at once.
+    /// There is more to do than to publish when `position` gets here: where the next hint is due, or at
+    /// once if the consumer may sleep or has to be told which ring to look at.
     attention: u64,
     /// How to wake the consumer, if it may sleep.
     ringer: Option<Ringer>,
+    /// Where it is, if it has more rings than this one.
+    seat: Option<Seat<P>>,
     capacity: u64,
     /// How many messages ahead to fetch, to write, if that far is known to be free.
     reach: u64,
@@ -199,6 +202,7 @@ impl<P: Placement> Producer<P> {
             next_hint,
             attention,
             ringer,
+            seat: None,
             capacity,
             reach,
             incarnation,
@@ -207,6 +211,21 @@ impl<P: Placement> Producer<P> {
             producer.words.consumer.wait.rouse(ringer.way());
         }
         Ok(producer)
+    }
+
+    /// The same, of a ring that is one of several [`lanes`](super::lanes). What a predecessor published
+    /// and did not mark is marked.
+    #[must_use]
+    pub fn seated(mut self, seat: Seat<P>) -> Self {
+        seat.mark();
+        if let Some(ringer) = &mut self.ringer {
+            seat.bed().rouse(ringer.way());
+        }
+        if seat.marks() {
+            self.attention = self.position;
+        }
+        self.seat = Some(seat);
+        self
     }
 
     /// How many producers have owned the ring, this one included.
@@ -319,6 +338,10 @@ impl<P: Placement> Producer<P> {
         if ahead(self.position, self.next_hint) >= 0 {
             self.hint();
         }
+        // Before whoever sleeps is woken, to look for it.
+        if let Some(seat) = &self.seat {
+            seat.mark();
+        }
         self.wake();
     }
 
@@ -326,7 +349,7 @@ impl<P: Placement> Producer<P> {
     pub fn hint(&mut self) {
         self.words.producer.published.store(self.position, Relaxed);
         self.next_hint = self.position.wrapping_add(hint_every(self.capacity));
-        if self.ringer.is_none() {
+        if self.ringer.is_none() && !self.seat.as_ref().is_some_and(Seat::marks) {
             self.attention = self.next_hint;
         }
     }
@@ -335,7 +358,8 @@ impl<P: Placement> Producer<P> {
     #[inline]
     pub fn wake(&mut self) {
         if let Some(ringer) = &mut self.ringer {
-            self.words.consumer.wait.wake(ringer.way());
+            let own = &self.words.consumer.wait;
+            self.seat.as_ref().map_or(own, Seat::bed).wake(ringer.way());
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::error::Fault;
 use super::layout::{
-    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_LANE, DISCIPLINE_LATEST,
+    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_LANES, DISCIPLINE_LATEST,
     DISCIPLINE_MPMC, DISCIPLINE_SPSC, EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION, MAGIC,
     MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES,
     PARKING_ALLOWED, PARKING_NEVER, STATE_LIVE,
@@ -346,7 +346,7 @@ impl Channel {
 fn raw(discipline: Discipline) -> u32 {
     match discipline {
         Discipline::Spsc => DISCIPLINE_SPSC,
-        Discipline::Lane => DISCIPLINE_LANE,
+        Discipline::Lanes { .. } => DISCIPLINE_LANES,
         Discipline::Mpmc { .. } => DISCIPLINE_MPMC,
         Discipline::Broadcast { .. } => DISCIPLINE_BROADCAST,
         Discipline::Latest => DISCIPLINE_LATEST,
@@ -355,14 +355,12 @@ fn raw(discipline: Discipline) -> u32 {
 
 /// The discipline that an entry tells of; its number, if there is no such.
 fn discipline(entry: Reader<'_>) -> Result<Discipline, u32> {
+    let producers = entry.u32(offset_of!(ChannelEntry, producers));
     let consumers = entry.u32(offset_of!(ChannelEntry, consumers));
     match entry.u32(offset_of!(ChannelEntry, discipline)) {
         DISCIPLINE_SPSC => Ok(Discipline::Spsc),
-        DISCIPLINE_LANE => Ok(Discipline::Lane),
-        DISCIPLINE_MPMC => {
-            let senders = entry.u32(offset_of!(ChannelEntry, producers));
-            Ok(Discipline::Mpmc { senders, receivers: consumers })
-        }
+        DISCIPLINE_LANES => Ok(Discipline::Lanes { senders: producers }),
+        DISCIPLINE_MPMC => Ok(Discipline::Mpmc { senders: producers, receivers: consumers }),
         DISCIPLINE_BROADCAST => Ok(Discipline::Broadcast { readers: consumers }),
         DISCIPLINE_LATEST => Ok(Discipline::Latest),
         unknown => Err(unknown),

@@ -75,8 +75,8 @@ pub const MAX_SCHEMA_BYTES: usize = 2048;
 pub const MAX_ENDPOINTS: u32 = 65_535;
 /// [`ChannelEntry::discipline`]: one producer, one consumer.
 pub const DISCIPLINE_SPSC: u32 = 1;
-/// [`ChannelEntry::discipline`]: the same, one of several with one consumer.
-pub const DISCIPLINE_LANE: u32 = 2;
+/// [`ChannelEntry::discipline`]: several such rings with one consumer.
+pub const DISCIPLINE_LANES: u32 = 2;
 /// [`ChannelEntry::discipline`]: several producers, several consumers.
 pub const DISCIPLINE_MPMC: u32 = 3;
 /// [`ChannelEntry::discipline`]: one producer, all messages to all consumers.

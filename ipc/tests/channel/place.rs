@@ -2,7 +2,7 @@
 
 use super::{Place, SLICE};
 use std::path::PathBuf;
-use strait_ipc::channel::{Spsc, Wait};
+use strait_ipc::channel::{Lanes, Spsc, Wait};
 use strait_ipc::segment::SegmentName;
 
 const DOMAIN: &str = "test";
@@ -11,6 +11,11 @@ impl Place {
     /// The channel `name`, polled in a way that leaves the peer a processor.
     pub fn spsc<T>(&self, name: &str) -> Spsc<T> {
         Spsc::named(self.directory.clone(), DOMAIN, name).wait(Wait::Yield).slice(SLICE)
+    }
+
+    /// As `spsc`, of many senders.
+    pub fn lanes<T>(&self, name: &str) -> Lanes<T> {
+        Lanes::named(self.directory.clone(), DOMAIN, name).wait(Wait::Yield).slice(SLICE)
     }
 
     /// The file of the channel `name`.

@@ -6,6 +6,7 @@ use super::pinned::{Context, PinnedThread};
 use super::scheduler::Scheduler;
 use super::stack::{self, Lock, LockedStack};
 use super::{affinity, stop::StopFlag};
+use crate::pool::{HeapOptions, ThreadHeap};
 use rtrb::RingBuffer;
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -27,6 +28,7 @@ pub struct Builder {
     stack_size: Option<usize>,
     prefault: bool,
     mailbox: usize,
+    pools: Option<HeapOptions>,
     warm_up: Option<WarmUp>,
     best_effort: bool,
 }
@@ -80,6 +82,7 @@ impl Builder {
             stack_size: None,
             prefault: false,
             mailbox: MAILBOX,
+            pools: None,
             warm_up: None,
             best_effort: false,
         }
@@ -147,6 +150,13 @@ impl Builder {
         self
     }
 
+    /// Gives the thread's own [heap](ThreadHeap) a name, a limit, and what to do beyond.
+    #[must_use]
+    pub fn pools(mut self, options: HeapOptions) -> Self {
+        self.pools = Some(options);
+        self
+    }
+
     /// Runs this on the thread, set up as asked, before [`spawn`](Self::spawn) returns: to touch the
     /// memory and to run the code that should be warm.
     #[must_use]
@@ -199,6 +209,10 @@ impl Builder {
                     return None;
                 }
             };
+            if let Some(options) = self.pools {
+                // Of a thread that has just begun, nobody has used the heap.
+                let _ = ThreadHeap::configure(options);
+            }
             if let Some(warm_up) = &self.warm_up {
                 warm_up();
             }

@@ -19,7 +19,7 @@ pub(super) fn condition(condition: Condition) -> &'static str {
 pub(super) fn discipline(discipline: Discipline) -> &'static str {
     match discipline {
         Discipline::Spsc => "spsc",
-        Discipline::Lane => "lane",
+        Discipline::Lanes { .. } => "lanes",
         Discipline::Mpmc { .. } => "mpmc",
         Discipline::Broadcast { .. } => "broadcast",
         Discipline::Latest => "latest",

@@ -219,7 +219,10 @@ impl BytesReceiver {
     }
 
     #[inline]
-    fn received(&mut self, position: u64) -> Result<Received<'_>, RecvError> {
+    pub(in crate::channel) fn received(
+        &mut self,
+        position: u64,
+    ) -> Result<Received<'_>, RecvError> {
         let body = self.body(position).and_then(|Body { start, len, room }| {
             let message = "message";
             if len <= room { Ok((start, len)) } else { Err(Invalid::Length { message, len, room }) }
@@ -328,9 +331,23 @@ impl BytesReceiver {
         RecvError::Invalid(Box::new(BadMessage { channel, position, reason }))
     }
 
+    /// Looks at the next cell.
+    #[inline(always)]
+    pub(in crate::channel) fn poll_once(&mut self) -> Poll {
+        self.consumer.poll(1)
+    }
+
+    pub(in crate::channel) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(in crate::channel) fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
     #[cold]
     #[inline(never)]
-    fn corrupt(&self, corrupt: Corrupt) -> RecvError {
+    pub(in crate::channel) fn corrupt(&self, corrupt: Corrupt) -> RecvError {
         RecvError::Corrupt(self.link.damaged(corrupt))
     }
 }

@@ -24,6 +24,34 @@ impl Kind for Spsc {
     }
 }
 
+/// Several senders with a ring each, and one receiver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lanes {
+    pub(super) senders: Option<u32>,
+}
+
+/// Lanes of a channel that was not given a number.
+const DEFAULT_LANES: u32 = 16;
+
+impl Lanes {
+    pub(super) fn lanes(self) -> u32 {
+        self.senders.unwrap_or(DEFAULT_LANES)
+    }
+}
+
+impl Kind for Lanes {
+    fn discipline(&self) -> Discipline {
+        Discipline::Lanes { senders: self.lanes() }
+    }
+
+    fn accepts(&self, found: Discipline) -> bool {
+        match found {
+            Discipline::Lanes { senders } => self.senders.is_none_or(|asked| asked == senders),
+            _ => false,
+        }
+    }
+}
+
 /// One sender, and all messages to all receivers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Broadcast {

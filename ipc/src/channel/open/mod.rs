@@ -6,6 +6,8 @@
 //! | `choices` | what may be chosen for every channel |
 //! | `content` | what the ring must know of the messages |
 //! | [`kind`] | what may be chosen for those of one discipline |
+//! | `lanes` | [`Lanes`]: take a side of a channel of lanes |
+//! | `ring` | take over half of a single-producer single-consumer ring |
 //! | `spsc` | [`Spsc`]: take a side of a single-producer single-consumer channel |
 //! | `broadcast` | [`Broadcast`]: send, receive or observe |
 //! | `latest` | [`Latest`]: write or read |
@@ -14,15 +16,18 @@ mod broadcast;
 mod choices;
 mod content;
 pub mod kind;
+mod lanes;
 mod latest;
+mod ring;
 mod spsc;
 
 pub use broadcast::Broadcast;
 pub(super) use content::Content;
 use kind::Kind;
+pub use lanes::Lanes;
 pub use latest::Latest;
+pub(super) use ring::side_of;
 pub use spsc::Spsc;
-pub(super) use spsc::side_of;
 
 use crate::channel::bytes::Bytes;
 use crate::channel::error::{OpenError, TypeMismatch};

@@ -1,22 +1,17 @@
 //! Single-producer single-consumer channels.
 
+use super::ring::side_of;
 use super::{Channel, Content, Place, channel_of, kind};
-use crate::channel::bytes::{Bytes, BytesReceiver, BytesSender, Supply};
+use crate::channel::bytes::{Bytes, BytesReceiver, BytesSender};
 use crate::channel::error::OpenError;
-use crate::channel::link::{Cells, Link, map_blocks, map_ring};
 use crate::channel::receiver::Receiver;
-use crate::channel::ringing::ringer;
 use crate::channel::sender::Sender;
 use crate::channel::standby::Standby;
 use crate::channel::trust::{Checked, Trust};
-use crate::endpoint::{Endpoint, Predecessor, Role};
+use crate::endpoint::{Endpoint, Role};
 use crate::message::Message;
-use crate::ring::blocks::{Blocks, Owner};
-use crate::ring::parking::Ringer;
-use crate::ring::spsc::{Consumer, Producer, Words};
-use crate::segment::{ChannelInfo, Segment};
+use crate::segment::Segment;
 use std::sync::Arc;
-use strait_pools::placement::Mapped;
 
 /// A single-producer single-consumer channel about to be opened, by `sender()` or `receiver()`.
 ///
@@ -35,84 +30,15 @@ impl<T, V: Trust> Spsc<T, V> {
         Ok((segment, endpoint))
     }
 
-    /// What a side needs besides its half of the ring.
-    fn tie(
-        &self,
-        segment: Arc<Segment>,
-        endpoint: Endpoint,
-        role: Role,
-        content: &Content<'_>,
-    ) -> Result<Opened, OpenError> {
-        let info = channel_of(&segment)?;
-        let peer = side_of(info, role.other())?;
-        // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
-        let (words, cells) = unsafe { map_ring(info, content.least) };
-        let me = Owner::new(side_of(info, role)?, endpoint.epoch());
-        // SAFETY: as above; what is kept keeps the segment mapped as well.
-        let blocks = unsafe { map_blocks(info) }.map(|blocks| (blocks, me));
-        let channel = info.label().to_owned();
-        let parking = info.geometry().parking();
-        let patience = self.patience(parking);
-        let link = Link::new(segment, endpoint, peer, channel, patience, parking)?;
-        let ringer = parking.then(ringer);
-        Ok(Opened { words, cells, blocks, link, ringer })
-    }
-
     fn open_sender(&self, content: &Content<'_>) -> Result<BytesSender, OpenError> {
-        let role = Role::Producer;
-        let (segment, endpoint) = self.attach(role, content)?;
-        let opened = self.tie(segment, endpoint, role, content)?;
-        let Opened { words, cells, blocks, link, ringer } = opened;
-        let taken = Producer::take_over(words, ringer).and_then(|mut producer| {
-            let supply = Supply::adopt(&mut producer, &cells, blocks)?;
-            Ok((producer, supply))
-        });
-        match taken {
-            Ok((producer, supply)) => {
-                Ok(BytesSender::new(producer, cells, supply, self.on_full, link))
-            }
-            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
-        }
+        let (segment, endpoint) = self.attach(Role::Producer, content)?;
+        self.send_by(segment, endpoint, 0, content)
     }
 
     fn open_receiver(&self, content: &Content<'_>) -> Result<BytesReceiver, OpenError> {
         let (segment, endpoint) = self.attach(Role::Consumer, content)?;
-        self.receive(segment, endpoint, content)
+        self.receive_by(segment, &Arc::new(endpoint), 0, content)
     }
-
-    /// Takes the receiving half of the ring over. The endpoint is held.
-    pub(in crate::channel) fn receive(
-        &self,
-        segment: Arc<Segment>,
-        endpoint: Endpoint,
-        content: &Content<'_>,
-    ) -> Result<BytesReceiver, OpenError> {
-        let died = matches!(endpoint.predecessor(), Predecessor::Died { .. });
-        let role = Role::Consumer;
-        let opened = self.tie(segment, endpoint, role, content)?;
-        let Opened { words, cells, blocks, link, ringer } = opened;
-        match Consumer::take_over(words, died, ringer) {
-            Ok(consumer) => Ok(BytesReceiver::new(consumer, cells, blocks, link)),
-            Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),
-        }
-    }
-}
-
-/// The endpoint of the only side in this role.
-pub(in crate::channel) fn side_of(info: &ChannelInfo, role: Role) -> Result<u32, OpenError> {
-    let none = || OpenError::NoSide { channel: info.label().to_owned(), role };
-    info.sides(role).next().ok_or_else(none)
-}
-
-/// An attached channel before its side is taken over.
-struct Opened {
-    words: Words<Mapped>,
-    cells: Cells,
-    /// With the name by which this side owns some of them.
-    blocks: Option<(Blocks<Mapped>, Owner)>,
-    link: Link,
-    /// On channels whose sides may sleep.
-    ringer: Option<Ringer>,
 }
 
 impl<T: Message, V: Trust> Spsc<T, V> {

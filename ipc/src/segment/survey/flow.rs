@@ -36,13 +36,29 @@ impl Flow {
     /// Looks at a channel of a validated segment.
     pub(super) fn read(file: &File, channel: &Channel) -> io::Result<Option<Self>> {
         match channel.geometry.discipline() {
-            Discipline::Spsc | Discipline::Lane => Self::read_spsc(file, channel).map(Some),
+            Discipline::Spsc | Discipline::Lanes { .. } => {
+                let rings = (0..channel.geometry.rings())
+                    .map(|index| Self::read_ring(&Ring { file, channel, index }))
+                    .collect::<io::Result<Vec<_>>>()?;
+                Ok(rings.into_iter().reduce(Self::and))
+            }
             Discipline::Mpmc { .. } | Discipline::Broadcast { .. } | Discipline::Latest => Ok(None),
         }
     }
 
-    fn read_spsc(file: &File, channel: &Channel) -> io::Result<Self> {
-        let ring = Ring { file, channel };
+    /// Of two rings with one consumer.
+    fn and(self, other: Self) -> Self {
+        let unread = self.unread.and_then(|unread| Ok(unread + other.unread?));
+        Self {
+            unread,
+            consumed: self.consumed + other.consumed,
+            dropped: self.dropped + other.dropped,
+            producers: self.producers + other.producers,
+            consumers: self.consumers.max(other.consumers),
+        }
+    }
+
+    fn read_ring(ring: &Ring<'_>) -> io::Result<Self> {
         let mut words = ring.words()?;
         let mut attempts = 0;
         let unread = loop {
@@ -55,7 +71,7 @@ impl Flow {
             }
             attempts += 1;
             if attempts == ATTEMPTS {
-                break Ok(unread.unwrap_or_else(|_| words.about_unread(channel)));
+                break Ok(unread.unwrap_or_else(|_| words.about_unread(ring.channel)));
             }
             words = after;
         };
@@ -89,15 +105,23 @@ fn distance(position: u64, of: u64) -> u64 {
 struct Ring<'a> {
     file: &'a File,
     channel: &'a Channel,
+    /// Which of its rings.
+    index: u32,
 }
 
 impl Ring<'_> {
+    fn producer_offset(&self) -> u64 {
+        let before = u64::from(self.index) * self.channel.geometry.ring_bytes() as u64;
+        self.channel.producer_offset + before
+    }
+
     fn words(&self) -> io::Result<Words> {
         // The producer's first: of a ring in motion, the hint is not ahead of what there is room for.
         let producer: [u8; size_of::<ProducerLines>()] =
-            read_array(self.file, Some(self.channel.producer_offset))?;
+            read_array(self.file, Some(self.producer_offset()))?;
+        let consumer = self.channel.geometry.consumer_offset(self.index);
         let consumer: [u8; size_of::<ConsumerLines>()] =
-            read_array(self.file, Some(self.channel.consumer_offset))?;
+            read_array(self.file, Some(self.channel.consumer_offset + consumer as u64))?;
         let (producer, consumer) = (Reader(&producer), Reader(&consumer));
         Ok(Words {
             hint: producer.u64(offset_of!(ProducerLines, published)),
@@ -151,9 +175,8 @@ impl Ring<'_> {
             (self.channel.geometry.capacity(), self.channel.geometry.cell().stride());
         let index = position & (capacity - 1);
         let count = wanted.min(capacity - index).min((CHUNK / stride as u64).max(1));
-        let first = self.channel.producer_offset
-            + size_of::<ProducerLines>() as u64
-            + index * stride as u64;
+        let first =
+            self.producer_offset() + size_of::<ProducerLines>() as u64 + index * stride as u64;
         // At most CHUNK, or one state.
         let cells = usize::try_from(count - 1).unwrap_or(0);
         let mut bytes = vec![0; cells * stride + size_of::<u64>()];
