@@ -28,6 +28,30 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ("blocks::receivers_die", &[BlockClaimed, BlockRead]),
     ("blocks::sweepers_die", &[BlockSwept]),
     (
+        "broadcast_deaths::senders_die",
+        &[BroadcastMarked, BroadcastWritten, BroadcastPublished, BroadcastRaised, BroadcastLooked],
+    ),
+    (
+        "broadcast_deaths::senders_die_taking_over",
+        &[BroadcastFound, BroadcastHinted, BroadcastTaken],
+    ),
+    ("broadcast_deaths::senders_die_evicting", &[BroadcastEvicting]),
+    (
+        "broadcast_deaths::readers_die",
+        &[
+            ReaderCounted,
+            ReaderPlaced,
+            ReaderJoined,
+            ReaderBegun,
+            ReaderInHand,
+            ReaderTold,
+            ReaderLeft,
+        ],
+    ),
+    ("crowd::sleepers_die", &[CrowdNoted]),
+    ("crowd::wakers_die", &[CrowdWoken]),
+    ("latest::writers_die", &[LatestWriting, LatestWritten, LatestPublished, LatestTaken]),
+    (
         "lifecycle::one_dies_at_each_mark",
         &[
             SegmentComplete,

@@ -4,6 +4,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `broadcast` | a broadcast ring whose bodies loom watches, and those that use it |
 //! | `deaths` | which model shows what a death at which mark leaves |
 //! | `ring` | a ring whose bodies loom watches, and the two that use it |
 //! | `side` | an endpoint's slot with its lock: who takes it, leaves it, dies with it, looks at it |
@@ -20,6 +21,8 @@ pub fn explore(most: usize, model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
+#[cfg(loom)]
+pub mod broadcast;
 #[cfg(loom)]
 pub mod deaths;
 #[cfg(loom)]

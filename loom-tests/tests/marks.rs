@@ -5,10 +5,13 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 6] = [
+const SOURCES: [(&str, &str); 9] = [
     ("blocks", include_str!("blocks.rs")),
+    ("broadcast_deaths", include_str!("broadcast_deaths.rs")),
     ("burial", include_str!("burial.rs")),
     ("lanes", include_str!("lanes.rs")),
+    ("crowd", include_str!("crowd.rs")),
+    ("latest", include_str!("latest.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
     ("parking", include_str!("parking.rs")),
     ("succession", include_str!("succession.rs")),

@@ -224,7 +224,7 @@ pub enum SendError {
     Forked,
 }
 
-/// Why nothing was received. Nothing is lost.
+/// Why nothing was received. Nothing is lost, but for [`RecvError::Overrun`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecvError {
@@ -240,6 +240,13 @@ pub enum RecvError {
     /// Everything was read, and the sender's process ended without closing.
     #[error("everything was read, and {0} died without closing, as was noticed {at}", at = .0.holder.ended())]
     PeerDied(Box<Gone>),
+    /// The sender was faster than this receiver, which chose not to be waited for, or asked for messages
+    /// that are gone.
+    #[error("{lost} messages were written over before they were read; what comes next is there")]
+    Overrun {
+        /// How many messages it will not see.
+        lost: u64,
+    },
     /// The message is not a valid one of its type; it was passed over.
     #[error(
         "message {position} of `{channel}` was passed over: {reason}",

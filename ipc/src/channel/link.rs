@@ -2,7 +2,8 @@
 //! segment, and where the cells are.
 
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
-use super::wait::{Patience, Stopped};
+use super::wait::{Bed, Patience, Stopped};
+use super::{broadcast, latest};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
@@ -38,6 +39,11 @@ impl End {
     /// Of several ends the greatest is worth telling: a death, and the last one.
     pub(super) fn order(&self) -> (bool, Option<u64>) {
         (self.died, self.gone.holder.ended_unix_ns)
+    }
+
+    /// Whether it died, and who it was.
+    pub(super) fn parts(self) -> (bool, Box<Gone>) {
+        (self.died, self.gone)
     }
 }
 
@@ -85,9 +91,30 @@ impl Link {
         patience: Patience,
         parking: bool,
     ) -> Result<Self, AttachError> {
+        Self::tied(segment, Some(endpoint), peer, channel, patience, parking)
+    }
+
+    /// The tie of one that only looks: it has no endpoint.
+    pub(super) fn looking_on(
+        segment: Arc<Segment>,
+        peer: u32,
+        channel: String,
+        patience: Patience,
+    ) -> Result<Self, AttachError> {
+        Self::tied(segment, None, peer, channel, patience, false)
+    }
+
+    fn tied(
+        segment: Arc<Segment>,
+        endpoint: Option<Arc<Endpoint>>,
+        peer: u32,
+        channel: String,
+        patience: Patience,
+        parking: bool,
+    ) -> Result<Self, AttachError> {
         let guard = segment.guard();
         let peer = PeerView::new(&segment, peer)?;
-        let tie = Some(Tie { endpoint: Some(endpoint), peer, segment });
+        let tie = Some(Tie { endpoint, peer, segment });
         Ok(Self { guard, tie, channel, patience, parking, bell: None })
     }
 
@@ -101,7 +128,7 @@ impl Link {
     pub(super) fn poll_until<R, E>(
         &mut self,
         timeout: Option<Duration>,
-        bed: &WaitLine,
+        bed: &impl Bed,
         poll: impl FnMut() -> Result<Option<R>, E>,
     ) -> Result<R, Stopped<E, End>> {
         let mut patience = self.patience;
@@ -194,6 +221,11 @@ impl Link {
         if self.bell.is_some() {
             line.bell.store(0, Relaxed);
         }
+        self.end_side();
+    }
+
+    /// The same, of a side without a bell.
+    pub(super) fn end_side(&mut self) {
         if let Some(tie) = &mut self.tie {
             tie.endpoint = None;
         }
@@ -210,7 +242,8 @@ impl Link {
     /// empty for good.
     #[cold]
     pub(super) fn end(&self) -> Option<End> {
-        let (standing, holder) = self.tie.as_ref()?.peer.entry();
+        let Tie { peer, .. } = self.tie.as_ref()?;
+        let (standing, holder) = peer.entry();
         let died = match standing {
             Peer::Closed => false,
             Peer::Died => true,
@@ -261,12 +294,22 @@ pub(super) fn leave(segment: Arc<Segment>) {
 
 /// Whether no channel of the segment holds a message that was not read.
 fn everything_read(segment: &Segment) -> bool {
-    segment.channels().iter().all(|info| {
-        (0..info.geometry().rings()).all(|ring| {
+    segment.channels().iter().all(|info| match info.geometry().discipline() {
+        Discipline::Broadcast { .. } => {
             // SAFETY: the segment is borrowed for longer than the words live.
-            let (words, _) = unsafe { map_ring(info, ring, 0) };
-            !words.pending()
-        })
+            let (words, _) = unsafe { broadcast::map_ring(info) };
+            broadcast::everything_read(&words)
+        }
+        Discipline::Latest => {
+            // SAFETY: as above.
+            let (words, _) = unsafe { latest::map_values(info) };
+            latest::nothing_set(&words)
+        }
+        _ => {
+            // SAFETY: as above.
+            let pending = |ring| unsafe { map_ring(info, ring, 0) }.0.pending();
+            !(0..info.geometry().rings()).any(pending)
+        }
     })
 }
 

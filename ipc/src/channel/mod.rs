@@ -7,6 +7,9 @@
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
 //! | [`lanes`] | the receiver of many senders |
+//! | [`broadcast`] | one sender, all messages to all receivers |
+//! | [`latest`] | one writer, the latest value of each key |
+//! | `copied` | private copies of what may be written over |
 //! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
@@ -18,10 +21,13 @@
 //! implementation of everything that touches the ring.
 
 pub mod asynchronous;
+pub mod broadcast;
 pub mod bytes;
+mod copied;
 pub mod error;
 pub mod kept;
 pub mod lanes;
+pub mod latest;
 mod link;
 pub mod open;
 pub mod receiver;
@@ -32,11 +38,13 @@ pub mod trust;
 pub mod wait;
 
 pub use asynchronous::{AsyncReceiver, AsyncSender};
+pub use broadcast::{BroadcastReceiver, BroadcastSender, Join, Slow};
 pub use bytes::{Bytes, BytesReceiver, BytesSender, Claim, Received};
 pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
 pub use lanes::{BytesLanesReceiver, LanesReceiver};
-pub use open::{Channel, Lanes, OnFull, Spsc};
+pub use latest::{LatestReader, LatestWriter};
+pub use open::{Broadcast, Channel, Lanes, Latest, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

@@ -6,6 +6,7 @@
 //! delayed by bookkeeping. A side that may sleep does so when its bursts have lasted long enough,
 //! until it is woken or its slice ends.
 
+use crate::ring::crowd::CrowdLine;
 use crate::ring::layout::WaitLine;
 use crossbeam_utils::Backoff;
 use std::time::Duration;
@@ -52,6 +53,47 @@ impl Wait {
 /// How long a side that adapts polls before it sleeps: about what sleeping and waking cost where
 /// they cost most, between two cores of which one was idle.
 const ADAPTIVE_SPIN: Duration = Duration::from_micros(50);
+
+/// Where a side sleeps.
+pub(super) trait Bed {
+    /// Sleeps for `timeout` at most, unless `look` finds what is waited for; it may wake up for nothing.
+    fn sleep_unless<R>(&self, timeout: Duration, look: impl FnOnce() -> Option<R>) -> Option<R>;
+
+    /// Whether the other side has to run on this core, and cannot while this one polls.
+    fn shares_its_core(&self) -> bool {
+        false
+    }
+}
+
+impl Bed for WaitLine {
+    fn sleep_unless<R>(&self, timeout: Duration, look: impl FnOnce() -> Option<R>) -> Option<R> {
+        self.sleep_unless(Some(timeout), look)
+    }
+
+    fn shares_its_core(&self) -> bool {
+        self.shares_its_core()
+    }
+}
+
+impl Bed for CrowdLine {
+    fn sleep_unless<R>(&self, timeout: Duration, look: impl FnOnce() -> Option<R>) -> Option<R> {
+        self.sleep_unless(Some(timeout), look)
+    }
+}
+
+/// Sleep of a side that nobody can wake, because it may not say that it sleeps: it looks once a
+/// millisecond.
+pub(super) struct Nap;
+
+impl Bed for Nap {
+    fn sleep_unless<R>(&self, timeout: Duration, look: impl FnOnce() -> Option<R>) -> Option<R> {
+        let found = look();
+        if found.is_none() {
+            std::thread::sleep(timeout.min(Duration::from_millis(1)));
+        }
+        found
+    }
+}
 
 /// Why a wait ended without result.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,7 +179,7 @@ impl Patience {
     pub(super) fn poll_until<R, E, G>(
         &mut self,
         timeout: Option<Duration>,
-        bed: &WaitLine,
+        bed: &impl Bed,
         peer: &impl Liveness,
         clock: &impl Clock,
         gone: impl Fn() -> Option<G>,
@@ -213,7 +255,7 @@ impl Patience {
 /// Sleeps on `bed` for `time` at most, unless the last poll finds something, or the peer has ended. One
 /// that ends after that wakes us.
 fn sleep<R, E>(
-    bed: &WaitLine,
+    bed: &impl Bed,
     peer: &impl Liveness,
     time: Duration,
     mut poll: impl FnMut() -> Result<Option<R>, E>,
@@ -223,7 +265,7 @@ fn sleep<R, E>(
         None => ended().then_some(None),
         found => Some(found),
     };
-    bed.sleep_unless(Some(time), look).flatten()
+    bed.sleep_unless(time, look).flatten()
 }
 
 #[cfg(test)]

@@ -78,7 +78,10 @@ impl PeerView {
         for _ in 0..1000 {
             let state = self.entry.state();
             if let Some(holder) = self.entry.holder(state) {
-                return (state.standing(), holder);
+                let standing = state.standing();
+                // Memory cannot be told of a death through a segment that is only looked at.
+                let asked = standing == Peer::Alive && !self.segment.writable();
+                return (if asked { self.probe() } else { standing }, holder);
             }
         }
         (Peer::Alive, Holder::default())
@@ -104,7 +107,11 @@ impl Liveness for PeerView {
             return Peer::Absent;
         }
         // When in doubt it lives: nobody is robbed because a query failed.
-        let lock = || lock::is_held(self.segment.probe(), endpoint_byte(self.slot));
-        self.entry.probe(|| lock().unwrap_or(true)).standing()
+        let lock = || lock::is_held(self.segment.probe(), endpoint_byte(self.slot)).unwrap_or(true);
+        if !self.segment.writable() {
+            let standing = self.entry.standing();
+            return if standing == Peer::Alive && !lock() { Peer::Died } else { standing };
+        }
+        self.entry.probe(lock).standing()
     }
 }

@@ -6,6 +6,7 @@
 
 use super::lanes::Board;
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
+use super::{broadcast, latest};
 use std::fmt;
 use thiserror::Error;
 
@@ -241,6 +242,14 @@ pub enum GeometryError {
          in number and multiples of 64 in size"
     )]
     Store(Store),
+    /// Rings of several readers have neither dense cells nor, so far, room for messages elsewhere.
+    #[error("a ring of {discipline} has wide cells that hold their messages themselves{instead}")]
+    Several {
+        /// The ring's sides.
+        discipline: Discipline,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// The ring would be larger than [`MAX_RING_BYTES`].
     #[error(
         "{capacity} cells of {stride} bytes{} exceed the largest ring, {MAX_RING_BYTES} bytes",
@@ -292,18 +301,23 @@ impl Geometry {
         if !(1..=MAX_SIDES).contains(&writers) || !(least..=MAX_SIDES).contains(&readers) {
             return Err(GeometryError::Sides(discipline));
         }
-        Self { discipline, ..self }.bounded()
+        let geometry = Self { discipline, ..self };
+        if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
+            return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
+        }
+        geometry.bounded()
     }
 
     /// Refuses what is larger than the largest ring: several side by side count as one.
     fn bounded(self) -> Result<Self, GeometryError> {
         let Self { capacity, store, .. } = self;
+        let stride = self.stride();
+        let too_large = GeometryError::TooLarge { capacity, stride, store };
+        // First, so that what follows does not overflow.
+        let cells = capacity.checked_mul(stride as u64).filter(|&bytes| bytes <= MAX_RING_BYTES);
+        cells.ok_or(too_large)?;
         let bytes = (self.ring_bytes() as u64).checked_mul(u64::from(self.rings()));
-        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
-            let stride = self.cell.stride();
-            return Err(GeometryError::TooLarge { capacity, stride, store });
-        }
-        Ok(self)
+        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) { Err(too_large) } else { Ok(self) }
     }
 
     /// Who may write and read.
@@ -317,7 +331,11 @@ impl Geometry {
         if store != Store::None && cell == CellFormat::Dense {
             return Err(GeometryError::DenseStore(store));
         }
-        let stride = cell.stride();
+        if store != Store::None && self.cells_read_by_all() {
+            let (discipline, instead) = (self.discipline, ": ask for a larger `max_len()`");
+            return Err(GeometryError::Several { discipline, instead });
+        }
+        let stride = self.stride();
         let too_large = GeometryError::TooLarge { capacity, stride, store };
         match store {
             Store::None => {}
@@ -352,15 +370,30 @@ impl Geometry {
     pub const fn cells_offset(&self) -> usize {
         match self.discipline {
             Discipline::Spsc | Discipline::Lanes { .. } => size_of::<ProducerLines>(),
-            Discipline::Mpmc { .. } | Discipline::Broadcast { .. } | Discipline::Latest => 512,
+            Discipline::Mpmc { .. } => 512,
+            Discipline::Broadcast { .. } => size_of::<broadcast::layout::HeadLines>(),
+            Discipline::Latest => size_of::<latest::layout::HeadLines>(),
         }
+    }
+
+    /// Distance from one cell to the next, in bytes; of latest values, from one key to the next.
+    pub const fn stride(&self) -> usize {
+        match self.discipline {
+            Discipline::Latest => latest::layout::key_stride(self.cell.stride()),
+            _ => self.cell.stride(),
+        }
+    }
+
+    /// Whether each message is for all readers.
+    const fn cells_read_by_all(&self) -> bool {
+        matches!(self.discipline, Discipline::Broadcast { .. } | Discipline::Latest)
     }
 
     /// Where the store begins in the producer's region.
     pub const fn store_offset(&self) -> usize {
         // `new` bounded the product by MAX_RING_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
-        let cells = self.capacity as usize * self.cell.stride();
+        let cells = self.capacity as usize * self.stride();
         (self.cells_offset() + cells).next_multiple_of(PAGE)
     }
 
@@ -420,7 +453,9 @@ impl Geometry {
             Discipline::Spsc => size_of::<ConsumerLines>(),
             Discipline::Lanes { .. } => self.consumer_offset(self.rings()),
             Discipline::Mpmc { senders, receivers } => (senders + receivers) as usize * 256,
-            Discipline::Broadcast { readers } => readers as usize * 256,
+            Discipline::Broadcast { readers } => {
+                readers.next_power_of_two() as usize * size_of::<broadcast::layout::ReaderLines>()
+            }
             Discipline::Latest => 0,
         };
         bytes.next_multiple_of(PAGE)

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct NamedFile {
     path: PathBuf,
+    access: OFlags,
     patience: Duration,
     since: Instant,
     pauses: Cell<u32>,
@@ -29,7 +30,13 @@ pub struct NamedFile {
 impl NamedFile {
     /// Attempts on `path` that together last `patience`, counted from now.
     pub fn new(path: PathBuf, patience: Duration) -> Self {
-        Self { path, patience, since: Instant::now(), pauses: Cell::new(0) }
+        let access = OFlags::RDWR;
+        Self { path, access, patience, since: Instant::now(), pauses: Cell::new(0) }
+    }
+
+    /// The same, on a file that is only read.
+    pub fn to_read(path: PathBuf, patience: Duration) -> Self {
+        Self { access: OFlags::RDONLY, ..Self::new(path, patience) }
     }
 
     fn system(&self, action: &'static str) -> impl FnOnce(io::Error) -> SegmentError {
@@ -42,7 +49,7 @@ impl Files for NamedFile {
     type Error = SegmentError;
 
     fn open(&self) -> Result<Option<File>, SegmentError> {
-        let Some(file) = open_file(&self.path, OFlags::RDWR)? else { return Ok(None) };
+        let Some(file) = open_file(&self.path, self.access)? else { return Ok(None) };
         check_owner(&file, &self.path)?;
         Ok(Some(file))
     }
@@ -60,6 +67,10 @@ impl Files for NamedFile {
     }
 
     fn lock_exclusive(&self, file: &File) -> Result<bool, SegmentError> {
+        // The kernel refuses it on a file that is only read: others have to remove it.
+        if self.access == OFlags::RDONLY {
+            return Ok(false);
+        }
         lock::try_lock(file, LIFECYCLE_BYTE, lock::Mode::Exclusive).map_err(self.system("lock it"))
     }
 

@@ -96,6 +96,16 @@ pub struct Segment {
     endpoint_count: u32,
     path: PathBuf,
     named: bool,
+    access: Access,
+}
+
+/// What may be done with a mapped segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everything.
+    Write,
+    /// Looking at it.
+    Read,
 }
 
 /// One channel of an open segment: a validated private copy of its entry.
@@ -134,6 +144,22 @@ impl Segment {
         let path = name.path(directory);
         match lifecycle::open(&NamedFile::new(path.clone(), PATIENCE))? {
             Some(file) => Self::map(file, path, true, options),
+            None => Err(SegmentError::Missing { path }),
+        }
+    }
+
+    /// Opens the segment called `name` to look at it: it is mapped such that it cannot be written, and
+    /// nobody can take a side of it through this.
+    ///
+    /// Whoever looks at it keeps it in use.
+    pub fn observe(
+        directory: &Directory,
+        name: &SegmentName,
+        options: MapOptions,
+    ) -> Result<Self, SegmentError> {
+        let path = name.path(directory);
+        match lifecycle::open(&NamedFile::to_read(path.clone(), PATIENCE))? {
+            Some(file) => Self::map_as(Access::Read, file, path, true, options),
             None => Err(SegmentError::Missing { path }),
         }
     }
@@ -184,6 +210,16 @@ impl Segment {
         named: bool,
         options: MapOptions,
     ) -> Result<Self, SegmentError> {
+        Self::map_as(Access::Write, file, path, named, options)
+    }
+
+    fn map_as(
+        access: Access,
+        file: File,
+        path: PathBuf,
+        named: bool,
+        options: MapOptions,
+    ) -> Result<Self, SegmentError> {
         let failed = |action| SegmentError::system(&path, action);
         let contents = kernel::read_contents(&file, &path)?;
         let (offset, len) = contents.channel_table().map_err(SegmentError::invalid(&path))?;
@@ -191,16 +227,21 @@ impl Segment {
         std::os::unix::fs::FileExt::read_exact_at(&file, &mut table, offset)
             .map_err(failed("read its channel table"))?;
         let entries = contents.decode_channels(&table).map_err(SegmentError::invalid(&path))?;
-        kernel::fill_holes(&file, &path, contents.total_bytes)?;
-
-        let probe = file::reopen(&file).map_err(failed("reopen it (is /proc mounted?)"))?;
+        let writable = access == Access::Write;
+        if writable {
+            kernel::fill_holes(&file, &path, contents.total_bytes)?;
+        }
+        let probe = if writable { file::reopen(&file) } else { file::reopen_to_read(&file) };
+        let probe = probe.map_err(failed("reopen it (is /proc mounted?)"))?;
         // Bounded by MAX_SEGMENT_BYTES, and pointers have 64 bits.
         #[allow(clippy::cast_possible_truncation)]
         let total = contents.total_bytes as usize;
-        let mapping = Mapping::new(&file, 0, total).map_err(failed("map it"))?;
+        let map = if writable { Mapping::new } else { Mapping::to_read };
+        let mapping = map(&file, 0, total).map_err(failed("map it"))?;
         check_mapped(&mapping, contents.birth.instance, &path)?;
         if options.prefault {
-            mapping.prefault().map_err(failed("fault its pages in"))?;
+            let prefault = if writable { Mapping::prefault } else { Mapping::prefault_to_read };
+            prefault(&mapping).map_err(failed("fault its pages in"))?;
         }
         if options.mlock {
             mapping.lock_in_memory().map_err(|source| {
@@ -229,7 +270,13 @@ impl Segment {
             endpoint_count: contents.endpoint_count,
             path,
             named,
+            access,
         })
+    }
+
+    /// Whether it can be written through this mapping.
+    pub(crate) fn writable(&self) -> bool {
+        self.access == Access::Write
     }
 
     /// The channels, in the order of the spec that the segment was made from.
@@ -295,7 +342,8 @@ impl Segment {
     /// [`Removal::InUse`] may also mean a child that another thread is just spawning: until its
     /// `exec` it has this process's descriptors. The segment then waits for the next to close it.
     pub fn close(self, may_go: impl FnOnce(&Segment) -> bool) -> Result<Removal, SegmentError> {
-        if self.guard().forked() || !self.named {
+        // Whoever only looked at it leaves its removal to others.
+        if self.guard().forked() || !self.named || !self.writable() {
             return Ok(Removal::Absent);
         }
         let (path, instance) = (self.path.clone(), self.birth.instance);

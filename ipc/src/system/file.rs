@@ -37,7 +37,16 @@ pub fn memory(label: &str) -> io::Result<File> {
 
 /// Opens the same file again: a second description, with locks of its own.
 pub fn reopen(file: impl AsFd) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    reopen_as(file, OFlags::RDWR)
+}
+
+/// The same, to be read alone.
+pub fn reopen_to_read(file: impl AsFd) -> io::Result<File> {
+    reopen_as(file, OFlags::RDONLY)
+}
+
+fn reopen_as(file: impl AsFd, access: OFlags) -> io::Result<File> {
+    let flags = access | OFlags::CLOEXEC;
     Ok(open(description_path(file), flags, Mode::empty())?.into())
 }
 

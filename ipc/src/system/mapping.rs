@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::ptr::{NonNull, null_mut};
 use strait_pools::region::Region;
 
-/// Bytes of a file, mapped shared, readable and writable, until dropped.
+/// Bytes of a file, mapped shared, readable and mostly writable, until dropped.
 ///
 /// A forked child does not inherit it (`MADV_DONTFORK`), and dropping the child's copy of the value
 /// does nothing: the address may mean something else there. Core dumps leave it out. The mapping
@@ -30,8 +30,16 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps `len` bytes of `file` from `offset`, a multiple of the system's page size.
     pub fn new(file: impl AsFd, offset: u64, len: usize) -> io::Result<Self> {
+        Self::with(ProtFlags::READ | ProtFlags::WRITE, file, offset, len)
+    }
+
+    /// The same, to be read alone: whoever writes to it is killed.
+    pub fn to_read(file: impl AsFd, offset: u64, len: usize) -> io::Result<Self> {
+        Self::with(ProtFlags::READ, file, offset, len)
+    }
+
+    fn with(access: ProtFlags, file: impl AsFd, offset: u64, len: usize) -> io::Result<Self> {
         let guard = Guard::new()?;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: no address is asked for, so no existing mapping is touched.
         let base = unsafe { mmap(null_mut(), len, access, MapFlags::SHARED, file, offset)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -51,7 +59,16 @@ impl Mapping {
     ///
     /// Before Linux 5.14 this does nothing, and pages fault in as they are touched.
     pub fn prefault(&self) -> io::Result<()> {
-        match self.advise(Advice::LinuxPopulateWrite) {
+        self.populate(Advice::LinuxPopulateWrite)
+    }
+
+    /// The same, ready to be read.
+    pub fn prefault_to_read(&self) -> io::Result<()> {
+        self.populate(Advice::LinuxPopulateRead)
+    }
+
+    fn populate(&self, how: Advice) -> io::Result<()> {
+        match self.advise(how) {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
             other => other,
         }
@@ -67,8 +84,9 @@ impl Mapping {
     /// The mapped bytes. Good until the mapping is dropped: whoever makes references out of the
     /// region (that takes `unsafe`) keeps the mapping alive.
     pub fn region(&self) -> Region {
-        // SAFETY: the bytes are mapped readable and writable until `self` is dropped, come from a
-        // file and so are initialised, and no reference to them exists but through regions.
+        // SAFETY: the bytes are mapped until `self` is dropped, come from a file and so are
+        // initialised, and no reference to them exists but through regions. Whoever mapped them to be
+        // read alone stores nothing.
         unsafe { Region::new(self.base, self.len) }
     }
 

@@ -99,9 +99,9 @@ marks! {
     /// A sleeper has been woken.
     WakeDone = 85, "wake-done";
     /// A producer has published a message, and its lane's bit is set.
-    LaneMarked = 86, "lane-marked";
+    LaneMarked = 191, "lane-marked";
     /// A consumer has cleared the bits of lanes that it has not looked at.
-    LanesTaken = 87, "lanes-taken";
+    LanesTaken = 192, "lanes-taken";
     /// A producer has taken a block; no message is in it.
     BlockTaken = 91, "block-taken";
     /// A consumer owns the block of the message in hand; its cell is not released.
@@ -110,9 +110,59 @@ marks! {
     BlockRead = 93, "block-read";
     /// A block of a dead owner is about to be freed.
     BlockSwept = 94, "block-swept";
+    /// A reader has made the number odd that a crowd sleeps on; it has not looked again.
+    CrowdNoted = 131, "crowd-noted";
+    /// The number is even again; nobody of the crowd is woken.
+    CrowdWoken = 132, "crowd-woken";
+    /// A broadcast cell says that it is being written; nothing of its message is.
+    BroadcastMarked = 141, "broadcast-marked";
+    /// A broadcast message is complete; its state is not stored.
+    BroadcastWritten = 142, "broadcast-written";
+    /// The state is stored; the hint is not, and nobody is woken.
+    BroadcastPublished = 143, "broadcast-published";
+    /// A producer has raised its floor; it has not looked at its readers.
+    BroadcastRaised = 144, "broadcast-raised";
+    /// A producer has looked at its readers; its floor is still where it would like it.
+    BroadcastLooked = 145, "broadcast-looked";
+    /// A dead reader is about to lose its gate.
+    BroadcastEvicting = 146, "broadcast-evicting";
+    /// A new producer has found where its predecessor stopped.
+    BroadcastFound = 147, "broadcast-found";
+    /// A new producer has stored the hint; it is not counted.
+    BroadcastHinted = 148, "broadcast-hinted";
+    /// A new producer is counted; no sleeper is woken.
+    BroadcastTaken = 149, "broadcast-taken";
+    /// A reader is counted at its place; the cursor is its predecessor's.
+    ReaderCounted = 151, "reader-counted";
+    /// A reader's cursor is stored; the gate is not.
+    ReaderPlaced = 152, "reader-placed";
+    /// A reader's gate is stored; it does not know where it may begin.
+    ReaderJoined = 153, "reader-joined";
+    /// A reader has stored where it begins.
+    ReaderBegun = 154, "reader-begun";
+    /// A broadcast message was read in place; it is not released.
+    ReaderInHand = 155, "reader-in-hand";
+    /// A reader has told of its progress; the producer is not woken.
+    ReaderTold = 156, "reader-told";
+    /// A reader has left its place; the producer is not woken.
+    ReaderLeft = 157, "reader-left";
+    /// A latest value is being written; readers see the one before.
+    LatestWriting = 161, "latest-writing";
+    /// A latest value is complete; its version is not stored.
+    LatestWritten = 162, "latest-written";
+    /// Its version is stored; nobody is woken.
+    LatestPublished = 163, "latest-published";
+    /// A new writer is counted; no sleeper is woken.
+    LatestTaken = 164, "latest-taken";
 }
 
 impl Mark {
+    /// Whether it is passed by channels of one sender and one receiver; the others are those of channels with
+    /// several.
+    pub const fn is_of_pairs(self) -> bool {
+        (self as u32) < 100
+    }
+
     /// The mark with this number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.iter().copied().find(|&mark| mark as u32 == number)

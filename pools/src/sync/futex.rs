@@ -49,6 +49,15 @@ impl Futex {
         let _ = wake(self.kernels(), Flags::empty(), 1);
     }
 
+    /// Wakes everybody who sleeps on it.
+    #[cold]
+    pub fn wake_all(&self) {
+        use rustix::thread::futex::{Flags, wake};
+        super::note_system_call();
+        // As above. The kernel counts in a signed number.
+        let _ = wake(self.kernels(), Flags::empty(), i32::MAX.cast_unsigned());
+    }
+
     /// The word as the kernel knows it; the counting build's is a wrapper around it.
     fn kernels(&self) -> &std::sync::atomic::AtomicU32 {
         // SAFETY: both are atomics of 32 bits, laid out alike in every build that has a kernel.
@@ -79,6 +88,12 @@ impl Futex {
     pub fn wake(&self) {
         let _awake = self.bed.lock.lock().expect("no model panics with it");
         self.bed.woken.notify_one();
+    }
+
+    /// Wakes everybody who sleeps on it.
+    pub fn wake_all(&self) {
+        let _awake = self.bed.lock.lock().expect("no model panics with it");
+        self.bed.woken.notify_all();
     }
 }
 

@@ -12,10 +12,12 @@
 //! | [`body`] | messages that tell whether they arrived whole |
 //! | [`journal`] | what actors tell the supervisor |
 //! | [`oracle`] | from journals and kills to violations |
+//! | [`fanout`] | the same for one sender and several receivers |
 //! | [`tally`] | what is counted, and which steps were reached |
 //! | [`report`] | the tally as text and as JSON |
 
 pub mod body;
+pub mod fanout;
 pub mod journal;
 pub mod oracle;
 pub mod plan;

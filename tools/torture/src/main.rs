@@ -10,6 +10,7 @@
 //! | `page` | a page shared by the supervisor and an actor |
 //! | `locks`, `clock` | looking at locks, and at the time |
 //! | `actor` | the child processes |
+//! | `several` | the same for channels of several receivers |
 //!
 //! The supervisor maps no segment and judges by nothing of Strait's: journals from pipes, the kernel's
 //! locks, directory listings, and how processes ended.
@@ -22,10 +23,11 @@ mod locks;
 mod options;
 mod page;
 mod place;
+mod several;
 mod stage;
 
 use clap::Parser;
-use options::Options;
+use options::{Of, Options};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -34,8 +36,14 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "actor" => actor::run(rest),
         Some((first, rest)) if first == "host" => actor::host(rest),
         Some((first, rest)) if first == "idle" => actor::idle(rest),
+        Some((first, rest)) if first == "several" => several::actor::run(rest),
         _ => {
-            return match driver::run(&Options::parse()) {
+            let options = Options::parse();
+            let passed = match options.of {
+                Of::Pairs => driver::run(&options),
+                Of::Broadcast | Of::Latest => several::run(&options),
+            };
+            return match passed {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error) => {

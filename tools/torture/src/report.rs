@@ -1,9 +1,8 @@
 //! The tally as text and as JSON.
 
-use crate::tally::{Count, Span, Tally};
+use crate::tally::{Count, MARKS, Span, Tally};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use strait_pools::marks::Mark;
 
 /// Kills below which not every mark need have been reached.
 pub const ENOUGH: u64 = 300;
@@ -51,7 +50,7 @@ impl Report<'_> {
     /// The last line.
     #[must_use]
     pub fn verdict(&self) -> String {
-        let all = Mark::ALL.len();
+        let all = MARKS.len();
         let covered = all - self.tally.uncovered().len();
         let (kills, violations) = (self.tally.kills(), self.violations);
         format!("kills {kills}, marks covered {covered}/{all}, violations {violations}")
@@ -78,7 +77,7 @@ impl Report<'_> {
             }
         }
         writeln!(out, "\nkills at each mark")?;
-        for row in Mark::ALL.chunks(3) {
+        for row in MARKS.chunks(3) {
             for mark in row {
                 write!(out, "  {:>6}  {:<20}", tally.at(*mark), mark.name())?;
             }
@@ -113,7 +112,7 @@ impl Report<'_> {
     pub fn json(&self) -> Value {
         let tally = self.tally;
         let counts = Count::ALL.iter().map(|&(what, _)| (key(what), tally.get(what).into()));
-        let marks = Mark::ALL.iter().map(|&mark| (mark.name().to_owned(), tally.at(mark).into()));
+        let marks = MARKS.iter().map(|&mark| (mark.name().to_owned(), tally.at(mark).into()));
         let spans = Span::ALL.iter().map(|&(what, _)| {
             let times = tally.span(what);
             let at = |quantile| times.value_at_quantile(quantile);
@@ -126,8 +125,8 @@ impl Report<'_> {
             "seed": self.seed,
             "seconds": self.seconds,
             "kills": tally.kills(),
-            "marks_covered": Mark::ALL.len() - tally.uncovered().len(),
-            "marks": Mark::ALL.len(),
+            "marks_covered": MARKS.len() - tally.uncovered().len(),
+            "marks": MARKS.len(),
             "violations": self.violations,
             "percent_inside": tally.percent_inside(),
             "counts": Value::Object(counts.collect()),
@@ -166,7 +165,7 @@ mod tests {
 
     fn full(random: u64, inside: u64) -> Tally {
         let mut tally = Tally::default();
-        Mark::ALL.iter().for_each(|&mark| tally.kill_at(mark));
+        MARKS.iter().for_each(|&mark| tally.kill_at(mark));
         tally.add(Count::AtRandom, random);
         tally.add(Count::Inside, inside);
         tally.count(Count::Asleep);

@@ -51,3 +51,36 @@ impl Kind for Lanes {
         }
     }
 }
+
+/// One sender, and all messages to all receivers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Broadcast {
+    /// Receivers with an endpoint, at most, if that was said.
+    pub(super) readers: Option<u32>,
+}
+
+/// Receivers with an endpoint that a channel has places for, if nothing was said.
+const DEFAULT_READERS: u32 = 16;
+
+impl Kind for Broadcast {
+    fn discipline(&self) -> Discipline {
+        Discipline::Broadcast { readers: self.readers.unwrap_or(DEFAULT_READERS) }
+    }
+
+    fn accepts(&self, found: Discipline) -> bool {
+        match found {
+            Discipline::Broadcast { readers } => self.readers.is_none_or(|asked| asked == readers),
+            _ => false,
+        }
+    }
+}
+
+/// One writer, and the latest value of each key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latest;
+
+impl Kind for Latest {
+    fn discipline(&self) -> Discipline {
+        Discipline::Latest
+    }
+}

@@ -9,17 +9,23 @@
 //! | `lanes` | [`Lanes`]: take a side of a channel of lanes |
 //! | `ring` | take over half of a single-producer single-consumer ring |
 //! | `spsc` | [`Spsc`]: take a side of a single-producer single-consumer channel |
+//! | `broadcast` | [`Broadcast`]: send, receive or observe |
+//! | `latest` | [`Latest`]: write or read |
 
+mod broadcast;
 mod choices;
 mod content;
 pub mod kind;
 mod lanes;
+mod latest;
 mod ring;
 mod spsc;
 
+pub use broadcast::Broadcast;
 pub(super) use content::Content;
 use kind::Kind;
-pub use lanes::Lanes;
+pub use lanes::{AllLanes, Lanes};
+pub use latest::Latest;
 pub(super) use ring::side_of;
 pub use spsc::Spsc;
 

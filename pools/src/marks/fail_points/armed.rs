@@ -18,9 +18,9 @@ struct Point {
 }
 
 /// One for each possible number of a mark.
-static POINTS: [Point; 128] = [const {
+static POINTS: [Point; 256] = [const {
     Point { at: AtomicU64::new(0), action: AtomicU64::new(0), passed: AtomicU64::new(0) }
-}; 128];
+}; 256];
 
 static WATCHED: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 

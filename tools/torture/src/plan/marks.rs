@@ -116,5 +116,6 @@ pub(super) fn at_mark(mark: Mark, round: &Round, random: &mut Random) -> Step {
             Step::Removing { mark }
         }
         Mark::SegmentComplete | Mark::SegmentNamed => Step::Creating { side, mark },
+        _ => unreachable!("{mark:?} is not of pairs, and in no circle"),
     }
 }

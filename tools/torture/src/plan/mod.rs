@@ -15,6 +15,7 @@ mod tests;
 use crate::journal::Side;
 use crate::random::Random;
 use crate::spec::{Kind, Waiting};
+use crate::tally::MARKS;
 use marks::{OF_BLOCKS, at_mark, fits};
 use strait_pools::marks::Mark;
 
@@ -331,10 +332,10 @@ pub fn round(seed: u64, number: u64) -> Round {
     round
 }
 
-/// Every mark, in an order that follows from the seed.
+/// Every mark of such channels, in an order that follows from the seed.
 fn circle(seed: u64) -> Vec<Mark> {
     let mut random = Random::new(seed);
-    let mut marks: Vec<(u64, Mark)> = Mark::ALL.iter().map(|&mark| (random.any(), mark)).collect();
+    let mut marks: Vec<(u64, Mark)> = MARKS.iter().map(|&mark| (random.any(), mark)).collect();
     marks.sort_by_key(|&(order, _)| order);
     marks.into_iter().map(|(_, mark)| mark).collect()
 }

@@ -1,0 +1,299 @@
+//! One sender and several receivers of all its messages, or of its latest values: what they tell, and what
+//! must be true of it.
+//!
+//! A message says which it is: its number, which the supervisor gives out, so that a sender that dies leaves
+//! a gap in the numbers, and none in the positions. What a receiver says is held against what the senders
+//! wrote into their pipes before and after each message.
+
+use std::collections::BTreeMap;
+use strait_macros::Message;
+
+/// A message, every word of which follows from its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[message(crate = strait_ipc)]
+#[repr(C)]
+pub struct Body {
+    words: [u64; 12],
+}
+
+impl Body {
+    /// The message with this number.
+    #[must_use]
+    pub fn of(number: u64) -> Self {
+        let mut words = [number; 12];
+        (0..)
+            .zip(&mut words)
+            .skip(1)
+            .for_each(|(index, word)| *word = crate::body::word(number, 0, index));
+        Self { words }
+    }
+
+    /// Its number; `None` if it is torn.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        (*self == Self::of(self.words[0])).then_some(self.words[0])
+    }
+}
+
+/// What an actor tells, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A sender is about to send the message with that number, or to set that key to it.
+    About(u64, u64),
+    /// It has: the number, and its position; or the number, and the key.
+    Sent(u64, u64),
+    /// A receiver begins at this position.
+    Begun(u64),
+    /// A receiver has the message with that number, at that position; or an auditor the value of a key.
+    Got(u64, u64),
+    /// So many messages are lost to a receiver.
+    Lost(u64),
+    /// A message was torn.
+    Torn,
+    /// The sender closed, and everything is read.
+    Closed,
+}
+
+/// Bytes of what is told once.
+pub const BYTES: usize = 17;
+
+impl Told {
+    /// As it goes through a pipe.
+    #[must_use]
+    pub fn encode(self) -> [u8; BYTES] {
+        let (kind, one, other) = match self {
+            Self::About(number, key) => (1, number, key),
+            Self::Sent(number, position) => (2, number, position),
+            Self::Begun(position) => (3, position, 0),
+            Self::Got(number, position) => (4, number, position),
+            Self::Lost(lost) => (5, lost, 0),
+            Self::Torn => (6, 0, 0),
+            Self::Closed => (7, 0, 0),
+        };
+        let mut bytes = [kind; BYTES];
+        bytes[1..9].copy_from_slice(&one.to_le_bytes());
+        bytes[9..].copy_from_slice(&other.to_le_bytes());
+        bytes
+    }
+
+    /// What such bytes tell, if they tell anything.
+    #[must_use]
+    pub fn decode(bytes: [u8; BYTES]) -> Option<Self> {
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(word)
+        };
+        let (one, other) = (word(1), word(9));
+        Some(match bytes[0] {
+            1 => Self::About(one, other),
+            2 => Self::Sent(one, other),
+            3 => Self::Begun(one),
+            4 => Self::Got(one, other),
+            5 => Self::Lost(one),
+            6 => Self::Torn,
+            7 => Self::Closed,
+            _ => return None,
+        })
+    }
+}
+
+/// Who tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A sender.
+    Sender,
+    /// A receiver that is waited for.
+    Gated,
+    /// One that is not.
+    Observing,
+}
+
+/// What is wrong with what the lives of a round's actors told, in the order in which they began. The first is
+/// a receiver that was there from the beginning to the end and was waited for.
+#[must_use]
+pub fn judge(lives: &[(Who, Vec<Told>)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let Some(((Who::Gated, witness), others)) = lives.split_first() else {
+        return vec!["nobody was there from the beginning".to_owned()];
+    };
+    // What stood at each position, as the witness saw it.
+    let mut stream = Vec::new();
+    let mut closed = false;
+    for &told in witness {
+        match told {
+            Told::Begun(0) => {}
+            Told::Got(number, position) if position == stream.len() as u64 => stream.push(number),
+            Told::Closed => closed = true,
+            other => wrong.push(format!("the witness: {other:?} after {} messages", stream.len())),
+        }
+    }
+    if !closed {
+        wrong.push("the witness is stuck".to_owned());
+    }
+    let mut about = BTreeMap::new();
+    for &(who, ref told) in others {
+        if who == Who::Sender {
+            told.iter().for_each(|&told| match told {
+                Told::About(number, _) => drop(about.insert(number, false)),
+                Told::Sent(number, position) => {
+                    about.insert(number, true);
+                    let there = at(&stream, position);
+                    if there != Some(number) {
+                        wrong.push(format!(
+                            "{number} was published at {position}, where {there:?} is"
+                        ));
+                    }
+                }
+                other => wrong.push(format!("a sender: {other:?}")),
+            });
+        } else {
+            receiver(who, told, &stream, &mut wrong);
+        }
+    }
+    if !stream.is_sorted_by(|one, next| one < next) {
+        wrong.push("the witness got messages twice, or out of order".to_owned());
+    }
+    let invented = stream.iter().filter(|number| !about.contains_key(number)).count();
+    let lost =
+        about.iter().filter(|&(number, &sent)| sent && stream.binary_search(number).is_err());
+    for (count, what) in
+        [(invented, "that nobody sent"), (lost.count(), "that were published are lost")]
+    {
+        if count > 0 {
+            wrong.push(format!("{count} messages {what}"));
+        }
+    }
+    wrong
+}
+
+fn at(stream: &[u64], position: u64) -> Option<u64> {
+    stream.get(usize::try_from(position).ok()?).copied()
+}
+
+/// One receiver's life: from where it began, every message or what it was told of its loss.
+fn receiver(who: Who, told: &[Told], stream: &[u64], wrong: &mut Vec<String>) {
+    let mut next = None;
+    for &told in told {
+        match (told, next) {
+            (Told::Begun(position), _) => next = Some(position),
+            (Told::Got(number, position), Some(expected)) => {
+                if position != expected || at(stream, position) != Some(number) {
+                    wrong.push(format!("{who:?}: {number} at {position}, expected {expected}"));
+                }
+                next = Some(position + 1);
+            }
+            (Told::Lost(lost), Some(expected)) if who == Who::Observing => {
+                next = Some(expected + lost);
+            }
+            (Told::Closed, Some(expected)) if expected == stream.len() as u64 => {}
+            (other, _) => wrong.push(format!("{who:?}: {other:?}, expected {next:?}")),
+        }
+    }
+}
+
+/// What is wrong with the values that auditors found, one after the other: each after a writer's death, and
+/// with what the writers told before it.
+#[must_use]
+pub fn judge_values(writers: &[Told], found: &[Told]) -> Vec<String> {
+    let (mut begun, mut set) = (BTreeMap::new(), BTreeMap::new());
+    for &told in writers {
+        match told {
+            Told::About(number, key) => drop(begun.insert(key, number)),
+            Told::Sent(number, key) => drop(set.insert(key, number)),
+            _ => {}
+        }
+    }
+    let mut wrong = Vec::new();
+    for &told in found {
+        let Told::Got(number, key) = told else {
+            wrong.push(format!("an auditor: {told:?}"));
+            continue;
+        };
+        // What was set last, or what was begun after it.
+        if Some(&number) != set.get(&key) && Some(&number) != begun.get(&key) {
+            wrong.push(format!("key {key} is {number}, was set to {:?}", set.get(&key)));
+        }
+    }
+    let lost = set
+        .keys()
+        .filter(|&&key| !found.iter().any(|&told| matches!(told, Told::Got(_, k) if k == key)));
+    wrong.extend(lost.map(|key| format!("key {key} has no value")));
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Told::*, Who::*, *};
+
+    /// Two senders, of which the first dies with message 3 published and the second is told to go on at 4.
+    fn sound() -> Vec<(Who, Vec<Told>)> {
+        vec![
+            (Gated, vec![Begun(0), Got(1, 0), Got(2, 1), Got(3, 2), Got(5, 3), Closed]),
+            (Sender, vec![About(1, 0), Sent(1, 0), About(2, 0), Sent(2, 1), About(3, 0)]),
+            (Observing, vec![Begun(0), Got(1, 0), Lost(2), Got(5, 3), Closed]),
+            (Sender, vec![About(4, 0)]),
+            (Sender, vec![About(5, 0), Sent(5, 3)]),
+            (Gated, vec![Begun(2), Got(3, 2)]),
+        ]
+    }
+
+    #[test]
+    fn what_is_told_is_told_through_a_pipe() {
+        for (_, told) in sound() {
+            for told in told.into_iter().chain([Torn]) {
+                assert_eq!(Told::decode(told.encode()), Some(told));
+            }
+        }
+        assert_eq!(Told::decode([9; BYTES]), None);
+    }
+
+    #[test]
+    fn bodies_tell_whether_they_are_whole() {
+        let mut body = Body::of(7);
+        assert_eq!(body.number(), Some(7));
+        body.words[11] ^= 1;
+        assert_eq!(body.number(), None);
+    }
+
+    #[test]
+    fn a_sound_round_is_sound() {
+        assert_eq!(judge(&sound()), Vec::<String>::new());
+    }
+
+    /// Each of these is one fault in a sound round.
+    #[test]
+    fn faults_are_found() {
+        let faults: &[(usize, usize, Option<Told>)] = &[
+            (0, 2, None),
+            (0, 2, Some(Got(1, 1))),
+            (0, 2, Some(Torn)),
+            (0, 4, Some(Got(6, 3))),
+            (0, 5, None),
+            (1, 3, Some(Sent(2, 2))),
+            (2, 2, Some(Lost(1))),
+            (2, 2, None),
+            (2, 3, None),
+            (2, 3, Some(Got(3, 3))),
+            (4, 0, None),
+            (5, 0, Some(Begun(1))),
+            (5, 1, Some(Lost(1))),
+        ];
+        for &(life, index, instead) in faults {
+            let mut lives = sound();
+            lives[life].1.splice(index..=index, instead);
+            assert_ne!(judge(&lives), Vec::<String>::new(), "{life} {index} {instead:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_what_was_set_last_or_begun() {
+        let writers = [About(1, 0), Sent(1, 0), About(2, 1), Sent(2, 1), About(3, 0)];
+        for last in [1, 3] {
+            assert_eq!(judge_values(&writers, &[Got(last, 0), Got(2, 1)]), Vec::<String>::new());
+        }
+        for found in [&[Got(2, 0), Got(2, 1)][..], &[Got(1, 0)], &[Torn, Got(2, 1)]] {
+            assert_ne!(judge_values(&writers, found), Vec::<String>::new(), "{found:?}");
+        }
+    }
+}
