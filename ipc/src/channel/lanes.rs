@@ -166,7 +166,7 @@ impl Turns {
             found(if all { round.next(poll) } else { round.next_marked(poll) })
         };
         let peers = Shared(&lanes);
-        let end = || All(&**lanes.borrow()).end();
+        let end = || All(&lanes.borrow()).end();
         let waited = patience.poll_until(timeout, &board.wait, &peers, &Monotonic, end, poll);
         let lanes = lanes.into_inner();
         match waited {
@@ -206,10 +206,10 @@ struct Shared<'a, 'b, L>(&'a std::cell::RefCell<&'b mut [L]>);
 
 impl<L: Lane> Liveness for Shared<'_, '_, L> {
     fn glance(&self) -> Peer {
-        All(&**self.0.borrow()).glance()
+        All(&self.0.borrow()).glance()
     }
     fn probe(&self) -> Peer {
-        All(&**self.0.borrow()).probe()
+        All(&self.0.borrow()).probe()
     }
 }
 

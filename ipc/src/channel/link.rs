@@ -36,14 +36,14 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Whether it died, and who it was.
-    pub(super) fn parts(self) -> (bool, Box<Gone>) {
-        (self.died, self.gone)
-    }
-
     /// Of several ends the greatest is worth telling: a death, and the last one.
     pub(super) fn order(&self) -> (bool, Option<u64>) {
         (self.died, self.gone.holder.ended_unix_ns)
+    }
+
+    /// Whether it died, and who it was.
+    pub(super) fn parts(self) -> (bool, Box<Gone>) {
+        (self.died, self.gone)
     }
 }
 
@@ -305,11 +305,11 @@ fn everything_read(segment: &Segment) -> bool {
             let (words, _) = unsafe { latest::map_values(info) };
             latest::nothing_set(&words)
         }
-        _ => (0..info.geometry().rings()).all(|ring| {
+        _ => {
             // SAFETY: as above.
-            let (words, _) = unsafe { map_ring(info, ring, 0) };
-            !words.pending()
-        }),
+            let pending = |ring| unsafe { map_ring(info, ring, 0) }.0.pending();
+            !(0..info.geometry().rings()).any(pending)
+        }
     })
 }
 

@@ -311,12 +311,13 @@ impl Geometry {
     /// Refuses what is larger than the largest ring: several side by side count as one.
     fn bounded(self) -> Result<Self, GeometryError> {
         let Self { capacity, store, .. } = self;
+        let stride = self.stride();
+        let too_large = GeometryError::TooLarge { capacity, stride, store };
+        // First, so that what follows does not overflow.
+        let cells = capacity.checked_mul(stride as u64).filter(|&bytes| bytes <= MAX_RING_BYTES);
+        cells.ok_or(too_large)?;
         let bytes = (self.ring_bytes() as u64).checked_mul(u64::from(self.rings()));
-        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) {
-            let stride = self.stride();
-            return Err(GeometryError::TooLarge { capacity, stride, store });
-        }
-        Ok(self)
+        if bytes.is_none_or(|bytes| bytes > MAX_RING_BYTES) { Err(too_large) } else { Ok(self) }
     }
 
     /// Who may write and read.

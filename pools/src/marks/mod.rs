@@ -99,9 +99,9 @@ marks! {
     /// A sleeper has been woken.
     WakeDone = 85, "wake-done";
     /// A producer has published a message, and its lane's bit is set.
-    LaneMarked = 86, "lane-marked";
+    LaneMarked = 191, "lane-marked";
     /// A consumer has cleared the bits of lanes that it has not looked at.
-    LanesTaken = 87, "lanes-taken";
+    LanesTaken = 192, "lanes-taken";
     /// A producer has taken a block; no message is in it.
     BlockTaken = 91, "block-taken";
     /// A consumer owns the block of the message in hand; its cell is not released.

@@ -32,7 +32,7 @@ impl<T, V: Trust> Broadcast<T, V> {
         let segment = self.find(content)?;
         let info = channel_of(&segment)?;
         let slot = side_of(info, Role::Producer)?;
-        let endpoint = Arc::new(Endpoint::attach(&segment, slot, Role::Producer)?);
+        let endpoint = Endpoint::attach(&segment, slot, Role::Producer)?;
         // SAFETY: the link keeps the segment mapped, and lives beside the ring's sides.
         let (words, cells) = unsafe { map_ring(info) };
         let receivers = info.sides(Role::Consumer).map(|slot| PeerView::new(&segment, slot));
@@ -40,7 +40,8 @@ impl<T, V: Trust> Broadcast<T, V> {
         let (channel, parking) = (info.label().to_owned(), info.geometry().parking());
         let patience = self.patience(parking);
         // It goes on whoever is gone: it watches itself.
-        let link = Link::new(Arc::clone(&segment), endpoint, slot, channel, patience, parking)?;
+        let link =
+            Link::new(Arc::clone(&segment), Arc::new(endpoint), slot, channel, patience, parking)?;
         match Producer::take_over(words, parking) {
             Ok(producer) => {
                 Ok(BroadcastBytesSender::new(producer, cells, self.on_full, receivers, link))
@@ -62,8 +63,14 @@ impl<T, V: Trust> Broadcast<T, V> {
         let (words, cells) = unsafe { map_ring(info) };
         let (channel, parking) = (info.label().to_owned(), info.geometry().parking());
         let (sender, patience) = (side_of(info, Role::Producer)?, self.patience(parking));
-        let endpoint = Arc::new(endpoint);
-        let link = Link::new(Arc::clone(&segment), endpoint, sender, channel, patience, parking)?;
+        let link = Link::new(
+            Arc::clone(&segment),
+            Arc::new(endpoint),
+            sender,
+            channel,
+            patience,
+            parking,
+        )?;
         match Reader::join(words, place.into(), join, slow == Slow::Gate, parking) {
             Ok(reader) => Ok(BroadcastBytesReceiver::new(Ways::Tracked(reader), cells, link)),
             Err(source) => Err(OpenError::Corrupt { channel: link.abandon(), source }),

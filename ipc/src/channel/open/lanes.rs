@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// in common with all others; capacity, arena and blocks are those of each lane.
 pub type Lanes<T, V = Checked> = Channel<kind::Lanes, T, V>;
 
+/// All sides of a channel of lanes.
+pub type AllLanes<T, V> = (Vec<Sender<T>>, LanesReceiver<T, V>);
+
 impl<T, V: Trust> Lanes<T, V> {
     /// How many senders there may be at once: 1 to 256 (default 16).
     pub fn senders(mut self, senders: u32) -> Self {
@@ -94,7 +97,7 @@ impl<T: Message, V: Trust> Lanes<T, V> {
     /// # Errors
     ///
     /// As for [`segment`](Lanes::segment).
-    pub fn all(self) -> Result<(Vec<Sender<T>>, LanesReceiver<T, V>), OpenError> {
+    pub fn all(self) -> Result<AllLanes<T, V>, OpenError> {
         let content = Self::typed();
         let all = Self { place: Place::Given(Arc::new(self.make_segment(&content)?)), ..self };
         let senders = (0..all.kind.lanes()).map(|_| Ok(Sender::new(all.open_sender(&content)?)));

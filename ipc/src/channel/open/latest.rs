@@ -38,7 +38,8 @@ impl<T: Message, V: Trust> Latest<T, V> {
         let (channel, parking) = (info.label().to_owned(), info.geometry().parking());
         let patience = self.patience(parking);
         // It waits for nobody: it watches itself.
-        let link = Link::new(Arc::clone(&segment), endpoint, slot, channel, patience, parking)?;
+        let link =
+            Link::new(Arc::clone(&segment), Arc::new(endpoint), slot, channel, patience, parking)?;
         Ok(LatestWriter::new(Writer::take_over(words, parking), values, link))
     }
 
