@@ -32,7 +32,7 @@ impl<T: Message, V: Trust> Latest<T, V> {
         let segment = self.find(&Self::typed())?;
         let info = channel_of(&segment)?;
         let slot = side_of(info, Role::Producer)?;
-        let endpoint = Arc::new(Endpoint::attach(&segment, slot, Role::Producer)?);
+        let endpoint = Endpoint::attach(&segment, slot, Role::Producer)?;
         // SAFETY: the link keeps the segment mapped, and lives beside the writer.
         let (words, values) = unsafe { map_values(info) };
         let (channel, parking) = (info.label().to_owned(), info.geometry().parking());
