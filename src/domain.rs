@@ -1,7 +1,7 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
 use std::path::Path;
-use strait_ipc::channel::{Checked, OpenError, Spsc, Trust, Trusted};
+use strait_ipc::channel::{Broadcast, Checked, Latest, OpenError, Spsc, Trust, Trusted};
 use strait_ipc::segment::{Directory, NameError, Segment, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
@@ -72,6 +72,45 @@ impl<V: Trust> Domain<V> {
     /// ```
     pub fn spsc<T>(&self, channel: &str) -> Spsc<T, V> {
         Spsc::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// A broadcast channel of messages `T`, with one sender, whose messages all receivers get.
+    ///
+    /// ```
+    /// # use strait::{Domain, Join, Slow};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = Domain::open("docs")?;
+    /// let mut news = domain.broadcast::<u64>("news").capacity(64).sender()?;
+    /// let mut reader = domain.broadcast::<u64>("news").receiver(Join::Oldest, Slow::Gate)?;
+    /// let mut observer = domain.broadcast::<u64>("news").observer(Join::Oldest)?;
+    /// news.send(&7)?;
+    /// assert_eq!(*reader.recv()?, 7);
+    /// assert_eq!(*observer.recv()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn broadcast<T>(&self, channel: &str) -> Broadcast<T, V> {
+        Broadcast::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// A channel of latest values `T`: one writer sets the values of keys, and readers see the newest.
+    ///
+    /// ```
+    /// # use strait::Domain;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = Domain::open("docs")?;
+    /// let mut writer = domain.latest::<u64>("quotes").keys(16).writer()?;
+    /// let mut reader = domain.latest::<u64>("quotes").reader()?;
+    /// writer.set(3, &100)?;
+    /// writer.set(3, &101)?;
+    /// assert_eq!(reader.get(3)?.map(|value| value.to_native()), Some(101));
+    /// # drop((writer, reader));
+    /// # domain.remove("quotes")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn latest<T>(&self, channel: &str) -> Latest<T, V> {
+        Latest::named(self.directory.clone(), &self.name, channel)
     }
 
     /// Removes a channel that no process has open, with whatever messages are left in it; `false`

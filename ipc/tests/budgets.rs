@@ -10,6 +10,8 @@ mod messages;
 mod operations;
 #[path = "budgets/parking.rs"]
 mod parking;
+#[path = "budgets/several.rs"]
+mod several;
 
 use messages::{Numbered, Order, Tick, unnamed};
 use operations::operations;

@@ -14,6 +14,7 @@
 //! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
 //! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
 //! | `partner` | the other process |
+//! | [`several`] | channels with several receivers, between threads |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
 //! | [`measured`] | from ticks to figures |
@@ -30,6 +31,7 @@ pub mod options;
 pub mod outcome;
 mod partner;
 mod run;
+pub mod several;
 mod sides;
 pub mod statistics;
 pub mod table;
@@ -44,6 +46,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 use options::Options;
 use outcome::Outcome;
+use several::Bench;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use table::{Style, render};
@@ -87,6 +90,18 @@ pub enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// One sender and many receivers of all its messages, beside a pair.
+    Fanout {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
+    /// Latest values, beside a sequence lock and the standard library's locks.
+    Latest {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
     /// The second process of a benchmark.
     #[command(hide = true)]
     Partner,
@@ -108,6 +123,8 @@ pub fn command(command: Command) -> Result<()> {
             (Task::Stream { batch, waiting }, options)
         }
         Command::Wake { options } => (Task::Wake, options),
+        Command::Fanout { options } => return several(Bench::Fanout, &options),
+        Command::Latest { options } => return several(Bench::Latest, &options),
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;
@@ -123,6 +140,12 @@ pub fn command(command: Command) -> Result<()> {
             eprintln!("wrote {}", path.display());
         }
     }
+    Ok(())
+}
+
+fn several(bench: Bench, options: &several::Options) -> Result<()> {
+    let text = several::command(bench, options)?;
+    writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(())
 }
 

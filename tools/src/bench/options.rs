@@ -114,7 +114,7 @@ impl Options {
     }
 }
 
-fn parse_cores(text: &str) -> Result<(usize, usize), String> {
+pub(super) fn parse_cores(text: &str) -> Result<(usize, usize), String> {
     let numbers = text.split_once(',').map(|(first, second)| (first.parse(), second.parse()));
     match numbers {
         Some((Ok(first), Ok(second))) => Ok((first, second)),

@@ -137,7 +137,9 @@ pub fn judge(lives: &[(Who, Vec<Told>)]) -> Vec<String> {
             told.iter().for_each(|&told| match told {
                 Told::About(number, _) => drop(about.insert(number, false)),
                 Told::Sent(number, position) => {
-                    about.insert(number, true);
+                    if about.insert(number, true).is_none() {
+                        wrong.push(format!("{number} was published and never begun"));
+                    }
                     let there = at(&stream, position);
                     if there != Some(number) {
                         wrong.push(format!(
@@ -192,15 +194,19 @@ fn receiver(who: Who, told: &[Told], stream: &[u64], wrong: &mut Vec<String>) {
     }
 }
 
-/// What is wrong with the values that auditors found, one after the other: each after a writer's death, and
-/// with what the writers told before it.
+/// What is wrong with the values that an auditor found, after all that writers told until then.
 #[must_use]
 pub fn judge_values(writers: &[Told], found: &[Told]) -> Vec<String> {
-    let (mut begun, mut set) = (BTreeMap::new(), BTreeMap::new());
+    // The value that each key was set to last, and those that were begun after it: each of their
+    // writers may have died with the value set and not told.
+    let (mut set, mut begun) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
     for &told in writers {
         match told {
-            Told::About(number, key) => drop(begun.insert(key, number)),
-            Told::Sent(number, key) => drop(set.insert(key, number)),
+            Told::About(number, key) => begun.entry(key).or_default().push(number),
+            Told::Sent(number, key) => {
+                set.insert(key, number);
+                begun.remove(&key);
+            }
             _ => {}
         }
     }
@@ -210,8 +216,8 @@ pub fn judge_values(writers: &[Told], found: &[Told]) -> Vec<String> {
             wrong.push(format!("an auditor: {told:?}"));
             continue;
         };
-        // What was set last, or what was begun after it.
-        if Some(&number) != set.get(&key) && Some(&number) != begun.get(&key) {
+        let begun = begun.get(&key).is_some_and(|begun| begun.contains(&number));
+        if Some(&number) != set.get(&key) && !begun {
             wrong.push(format!("key {key} is {number}, was set to {:?}", set.get(&key)));
         }
     }
@@ -288,11 +294,12 @@ mod tests {
 
     #[test]
     fn values_are_what_was_set_last_or_begun() {
-        let writers = [About(1, 0), Sent(1, 0), About(2, 1), Sent(2, 1), About(3, 0)];
-        for last in [1, 3] {
+        let told = [About(8, 0), About(1, 0), Sent(1, 0), About(2, 1), Sent(2, 1)];
+        let writers = [&told[..], &[About(3, 0), About(4, 0)]].concat();
+        for last in [1, 3, 4] {
             assert_eq!(judge_values(&writers, &[Got(last, 0), Got(2, 1)]), Vec::<String>::new());
         }
-        for found in [&[Got(2, 0), Got(2, 1)][..], &[Got(1, 0)], &[Torn, Got(2, 1)]] {
+        for found in [&[Got(8, 0), Got(2, 1)][..], &[Got(1, 0)], &[Torn, Got(2, 1)]] {
             assert_ne!(judge_values(&writers, found), Vec::<String>::new(), "{found:?}");
         }
     }

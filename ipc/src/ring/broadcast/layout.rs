@@ -4,9 +4,8 @@
 //! producer region (the producer writes, readers read)
 //!   0    published    hint: at most capacity/4 behind the next position
 //!   8    floor        whoever joins begins here or later
-//!   16   reused       bytes of the arena below this position may be written over
-//!   24   incarnation  how many producers have owned the ring
-//!   32   dropped      messages refused under DropNewest
+//!   16   incarnation  how many producers have owned the ring
+//!   24   dropped      messages refused under DropNewest
 //!   128  WaitLine     where the producer sleeps while a reader holds it up
 //!   256  CrowdLine    where readers sleep while there is nothing to read
 //!   384  cell 0, cell 1, …
@@ -36,14 +35,12 @@ pub struct HeadLines {
     pub published: AtomicU64,
     /// Whoever joins from now on, to be waited for, begins here or later.
     pub floor: AtomicU64,
-    /// Bytes of the arena below this position may be written over at any time.
-    pub reused: AtomicU64,
     /// Number of producers that have owned the ring; the present one included.
     pub incarnation: AtomicU64,
     /// Messages dropped because a reader held the producer up.
     pub dropped: AtomicU64,
     #[cfg(not(loom))]
-    line0: [AtomicU64; 11],
+    line0: [AtomicU64; 12],
     /// Where the producer sleeps while a reader holds it up.
     pub wait: WaitLine,
     /// Where readers sleep while there is nothing to read.
@@ -102,9 +99,8 @@ const _: () = {
     assert!(size_of::<HeadLines>() == 384);
     assert!(offset_of!(HeadLines, published) == 0);
     assert!(offset_of!(HeadLines, floor) == 8);
-    assert!(offset_of!(HeadLines, reused) == 16);
-    assert!(offset_of!(HeadLines, incarnation) == 24);
-    assert!(offset_of!(HeadLines, dropped) == 32);
+    assert!(offset_of!(HeadLines, incarnation) == 16);
+    assert!(offset_of!(HeadLines, dropped) == 24);
     assert!(offset_of!(HeadLines, wait) == 128);
     assert!(offset_of!(HeadLines, crowd) == 256);
     assert!(size_of::<ReaderLines>() == 256);
