@@ -1,7 +1,7 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
 use std::path::Path;
-use strait_ipc::channel::{Broadcast, Checked, Latest, OpenError, Spsc, Trust, Trusted};
+use strait_ipc::channel::{Broadcast, Checked, Lanes, Latest, OpenError, Spsc, Trust, Trusted};
 use strait_ipc::segment::{Directory, NameError, Segment, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
@@ -111,6 +111,26 @@ impl<V: Trust> Domain<V> {
     /// ```
     pub fn latest<T>(&self, channel: &str) -> Latest<T, V> {
         Latest::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// A channel of several senders with a ring each and one receiver of messages `T`: choose, then open
+    /// one side.
+    ///
+    /// ```
+    /// # use strait::Domain;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = Domain::open("docs")?;
+    /// let mut book = domain.lanes::<u64>("fills").senders(2).receiver()?;
+    /// let mut here = domain.lanes::<u64>("fills").sender()?;
+    /// let mut there = domain.lanes::<u64>("fills").sender()?;
+    /// here.send(&7)?;
+    /// there.send(&8)?;
+    /// assert_eq!(*book.recv()? + *book.recv()?, 15);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lanes<T>(&self, channel: &str) -> Lanes<T, V> {
+        Lanes::named(self.directory.clone(), &self.name, channel)
     }
 
     /// Removes a channel that no process has open, with whatever messages are left in it; `false`

@@ -1,12 +1,13 @@
 //! A process about to take a side, at once or when it becomes free.
 
-use super::{AttachError, Endpoint, Role};
+use super::{AttachError, Endpoint, Keep, Role};
 use crate::segment::Segment;
+use crate::segment::holders::{Hold, Holders};
 use crate::segment::layout::{EndpointSlot, endpoint_byte};
 use crate::system::mapping::Mapping;
 use crate::system::{file, lock, process};
-use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::MappedOne;
@@ -17,8 +18,9 @@ use strait_pools::placement::MappedOne;
 /// after this process's death.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Used for nothing else.
-    own: File,
+    hold: Hold,
+    /// The segment's, used where the side needs no mapping of its own.
+    memory: Arc<Mapping>,
     slot: u32,
     /// Where the slot is in the file.
     offset: u64,
@@ -36,14 +38,13 @@ impl Candidate {
         }
         let offset = segment.slot_offset(slot);
         let offset = offset.ok_or_else(|| AttachError::no_such_slot(segment, slot))?;
-        let own = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
-        Ok(Self { own, slot, offset, role })
+        let hold = segment.holders().hold().map_err(failed("reopen the segment"))?;
+        Ok(Self { hold, memory: Arc::clone(segment.memory()), slot, offset, role })
     }
 
     /// Takes the side's lock if it is free.
     pub(super) fn try_lock(&self) -> Result<bool, AttachError> {
-        let byte = endpoint_byte(self.slot);
-        lock::try_lock(&self.own, byte, lock::Mode::Exclusive).map_err(failed("lock the endpoint"))
+        self.hold.try_lock(self.slot).map_err(failed("lock the endpoint"))
     }
 
     /// Whether the entry says who has the side. One that a dead process left does not: somebody else
@@ -58,30 +59,48 @@ impl Candidate {
     /// Becomes the holder. The lock is held.
     pub(super) fn sign(self) -> Result<Endpoint, AttachError> {
         pass(Mark::EndpointLocked);
+        let own = match self.hold {
+            Hold::Process(own) => own,
+            Hold::Thread(held) => {
+                let slot = at(&self.memory, self.offset)?;
+                let keep = Keep::Thread { held, slot: self.slot, memory: self.memory };
+                return Ok(Endpoint::new(slot, self.role, keep));
+            }
+        };
         // The page that holds the slot; the descriptor is closed on return.
         let page = rustix::param::page_size();
         let start = self.offset - self.offset % page as u64;
-        let mapping = Mapping::new(&self.own, start, page).map_err(failed("map the endpoint"))?;
-        // Less than a page.
-        #[allow(clippy::cast_possible_truncation)]
-        let offset = (self.offset - start) as usize;
-        // SAFETY: the endpoint owns the mapping, uses the slot only while it has it, and hands out
-        // no clone of it.
-        let slot = unsafe { MappedOne::<EndpointSlot>::new(&mapping.region(), offset) };
-        let slot = slot.ok_or(AttachError::System {
-            action: "map the endpoint",
-            source: io::ErrorKind::InvalidData.into(),
-        })?;
-        Ok(Endpoint::new(slot, self.role, mapping))
+        let mapping = Mapping::new(&own, start, page).map_err(failed("map the endpoint"))?;
+        let slot = at(&mapping, self.offset - start)?;
+        Ok(Endpoint::new(slot, self.role, Keep::Process(mapping)))
     }
+}
+
+/// The slot at an offset in a mapping that the endpoint will own.
+fn at(mapping: &Mapping, offset: u64) -> Result<MappedOne<EndpointSlot>, AttachError> {
+    let missing = || AttachError::System {
+        action: "map the endpoint",
+        source: io::ErrorKind::InvalidData.into(),
+    };
+    let offset = usize::try_from(offset).map_err(|_| missing())?;
+    // SAFETY: the endpoint owns the mapping, uses the slot only while it has it, and hands out
+    // no clone of it.
+    unsafe { MappedOne::<EndpointSlot>::new(&mapping.region(), offset) }.ok_or_else(missing)
 }
 
 /// Takes the side as soon as it is free: the kernel wakes the waiting thread as it releases the
 /// holder's lock.
 pub(super) fn wait(segment: &Segment, slot: u32, role: Role) -> Result<Endpoint, AttachError> {
+    let Holders::Processes(probe) = segment.holders() else {
+        loop {
+            if let Some(endpoint) = wait_timeout(segment, slot, role, Duration::from_secs(60))? {
+                return Ok(endpoint);
+            }
+        }
+    };
     // Waited with through another description than the one to hold the side by: a child forked during
     // the wait shares this one.
-    let bell = file::reopen(segment.probe()).map_err(failed("reopen the segment"))?;
+    let bell = file::reopen(probe).map_err(failed("reopen the segment"))?;
     loop {
         lock::wait_exclusively(&bell, endpoint_byte(slot))
             .map_err(failed("wait for the endpoint's lock"))?;
@@ -102,7 +121,7 @@ pub(super) fn wait_timeout(
 ) -> Result<Option<Endpoint>, AttachError> {
     let start = Instant::now();
     loop {
-        let held = lock::is_held(segment.probe(), endpoint_byte(slot));
+        let held = segment.holders().is_held(slot);
         if !held.map_err(failed("look at the endpoint's lock"))? {
             let candidate = Candidate::new(segment, slot, role)?;
             if candidate.try_lock()? {

@@ -42,10 +42,12 @@ use candidate::Candidate;
 pub use error::{AttachError, Holder};
 pub use peer::{Condition, PeerView};
 
+use crate::segment::holders::{self, Held};
 use crate::segment::layout::EndpointSlot;
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::mapping::Mapping;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::placement::MappedOne;
 
@@ -101,8 +103,16 @@ pub struct Endpoint {
     slot: MappedOne<EndpointSlot>,
     predecessor: Predecessor,
     epoch: u64,
-    /// The slot's page, and with it the lock.
-    mapping: Mapping,
+    keep: Keep,
+}
+
+/// What the side is held by.
+#[derive(Debug)]
+enum Keep {
+    /// The slot's page, and with it the kernel's lock.
+    Process(Mapping),
+    /// A place in the list of the segment's endpoints, which no other process has; and its memory.
+    Thread { held: Held, slot: u32, memory: Arc<Mapping> },
 }
 
 impl Endpoint {
@@ -160,10 +170,10 @@ impl Endpoint {
         candidate::wait_timeout(segment, slot, role, timeout)
     }
 
-    /// The endpoint whose entry is signed and whose lock lasts as long as `mapping`.
-    fn new(slot: MappedOne<EndpointSlot>, role: Role, mapping: Mapping) -> Self {
+    /// The endpoint whose entry is signed and whose lock lasts as long as `keep`.
+    fn new(slot: MappedOne<EndpointSlot>, role: Role, keep: Keep) -> Self {
         let (predecessor, epoch) = slot.sign(role);
-        Self { slot, predecessor, epoch, mapping }
+        Self { slot, predecessor, epoch, keep }
     }
 
     /// Who had this side before.
@@ -180,7 +190,10 @@ impl Endpoint {
     /// One load of local memory.
     #[inline]
     pub fn forked(&self) -> bool {
-        self.mapping.guard().forked()
+        match &self.keep {
+            Keep::Process(mapping) => mapping.guard().forked(),
+            Keep::Thread { memory, .. } => memory.guard().forked(),
+        }
     }
 }
 
@@ -189,6 +202,9 @@ impl Drop for Endpoint {
         if !self.forked() {
             // Before the lock goes, so that nobody takes a closed side for a dead one.
             self.slot.close();
+            if let Keep::Thread { held, slot, .. } = &self.keep {
+                holders::release(held, *slot);
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::error::{AttachError, Holder};
 use crate::segment::Segment;
-use crate::segment::layout::{EndpointSlot, endpoint_byte};
-use crate::system::{lock, process};
+use crate::segment::layout::EndpointSlot;
+use crate::system::process;
 use std::sync::Arc;
 use strait_pools::environment::{Liveness, Peer};
 use strait_pools::placement::MappedOne;
@@ -107,7 +107,7 @@ impl Liveness for PeerView {
             return Peer::Absent;
         }
         // When in doubt it lives: nobody is robbed because a query failed.
-        let lock = || lock::is_held(self.segment.probe(), endpoint_byte(self.slot)).unwrap_or(true);
+        let lock = || self.segment.holders().is_held(self.slot).unwrap_or(true);
         if !self.segment.writable() {
             let standing = self.entry.standing();
             return if standing == Peer::Alive && !lock() { Peer::Died } else { standing };

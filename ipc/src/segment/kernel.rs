@@ -217,6 +217,17 @@ pub(super) fn create_unnamed(
     Ok(file)
 }
 
+/// That of a segment made now, by this process.
+pub(super) fn birth(directory: &Path) -> Result<Birth, SegmentError> {
+    let failed = SegmentError::system(directory, "draw a random number for a segment in it");
+    Ok(Birth {
+        instance: file::random_u128().map_err(failed)?,
+        uid: rustix::process::geteuid().as_raw(),
+        pid: std::process::id(),
+        unix_ns: process::unix_nanoseconds(),
+    })
+}
+
 /// Makes an empty file a segment.
 pub(super) fn fill(
     file: &File,
@@ -243,13 +254,7 @@ pub(super) fn fill(
             failed("allocate a file in it")(error)
         }
     })?;
-    let birth = Birth {
-        instance: file::random_u128().map_err(failed("draw a random number for it"))?,
-        uid: rustix::process::geteuid().as_raw(),
-        pid: std::process::id(),
-        unix_ns: process::unix_nanoseconds(),
-    };
-    let bytes = encode(spec, &plan, &birth);
+    let bytes = encode(spec, &plan, &birth(directory)?);
     let (magic, rest) = bytes.split_at(size_of_val(&MAGIC));
     let write = |bytes, offset| file.write_all_at(bytes, offset);
     write(rest, magic.len() as u64)

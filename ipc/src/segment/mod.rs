@@ -7,6 +7,7 @@
 //! | [`spec`] | what a segment is made from |
 //! | [`layout`] | its bytes: header, channel entries, endpoint slots |
 //! | [`lifecycle`] | the protocol by which names come and go, in 40 lines |
+//! | `holders` | who holds which endpoint |
 //! | [`kernel`] | that protocol's operations in the kernel; making and looking at files |
 //! | [`survey`] | an observer's look at segments, whatever state they are in |
 //! | [`error`] | what can go wrong, and what to do about it |
@@ -29,6 +30,7 @@
 
 mod codec;
 pub mod error;
+pub(crate) mod holders;
 pub mod kernel;
 pub mod layout;
 pub mod lifecycle;
@@ -44,9 +46,10 @@ pub use spec::{ChannelSpec, SegmentSpec, SpecError};
 pub use survey::Survey;
 
 use crate::endpoint::Role;
-use crate::ring::geometry::Geometry;
+use crate::ring::geometry::{Geometry, PAGE};
 use crate::system::mapping::Mapping;
 use crate::system::{file, fork};
+use holders::Holders;
 use kernel::NamedFile;
 use layout::{EndpointSlot, Header};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals};
@@ -57,6 +60,7 @@ use std::mem::offset_of;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use strait_pools::placement::MappedOne;
 use strait_pools::region::Region;
@@ -87,9 +91,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// In a forked child it is dead: the child does not have the mapping.
 #[derive(Debug)]
 pub struct Segment {
-    mapping: Mapping,
-    /// A description of its own, for asking about others' locks.
-    probe: File,
+    /// Sides that threads of this process hold among themselves have it as well.
+    mapping: Arc<Mapping>,
+    holders: Holders,
     channels: Vec<ChannelInfo>,
     birth: Birth,
     endpoint_table: u64,
@@ -118,6 +122,8 @@ pub struct ChannelInfo {
 
 /// What memory segments are called in errors.
 const IN_MEMORY: &str = "memfd";
+/// The same, of those that no file is behind.
+const LOCAL: &str = "local";
 
 impl Segment {
     /// Opens the segment called `name`, or makes it as `spec` says if there is none.
@@ -177,12 +183,41 @@ impl Segment {
         Self::map(file, path, false, options)
     }
 
+    /// Makes a segment for the threads of this process, in memory that no file is behind: it takes no
+    /// descriptor and no lock, nobody else sees it, and it has no [`descriptor`](Segment::descriptor).
+    pub fn local(spec: &SegmentSpec<'_>, options: MapOptions) -> Result<Self, SegmentError> {
+        let path = PathBuf::from(LOCAL);
+        let invalid = |fault| SegmentError::invalid(Path::new(LOCAL))(fault);
+        let plan = spec::Plan::new(spec)?;
+        let bytes = codec::encode(spec, &plan, &kernel::birth(&path)?);
+        let (page, _) = bytes.split_at(PAGE);
+        let contents = codec::Contents::decode(page, plan.total_bytes).map_err(invalid)?;
+        let (offset, len) = contents.channel_table().map_err(invalid)?;
+        // The table ends where the endpoints begin, which is as long as the bytes are.
+        #[allow(clippy::cast_possible_truncation)]
+        let table = &bytes[offset as usize..offset as usize + len];
+        let entries = contents.decode_channels(table).map_err(invalid)?;
+        // Bounded by MAX_SEGMENT_BYTES, and pointers have 64 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let total = plan.total_bytes as usize;
+        let mapping =
+            Mapping::anonymous(total).map_err(SegmentError::system(&path, "map memory for it"))?;
+        let start = mapping.region().base().as_ptr();
+        // SAFETY: the plan puts endpoints and rings behind these bytes, and nobody else has the mapping yet.
+        unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        let holders = Holders::threads(contents.endpoint_count);
+        Self::assemble(mapping, holders, &contents, entries, Access::Write, path, false, options)
+    }
+
     /// A descriptor of a memory segment, to hand to another process: over a Unix socket
     /// (`SCM_RIGHTS`), or by inheritance (it is closed on `exec` unless that flag is cleared).
     ///
     /// Each call gives a new description, which shares no lock with this process.
     pub fn descriptor(&self) -> Result<OwnedFd, SegmentError> {
-        let file = file::reopen(&self.probe);
+        let file = match &self.holders {
+            Holders::Processes(probe) => file::reopen(probe),
+            Holders::Threads(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
         Ok(file.map_err(SegmentError::system(&self.path, "reopen it"))?.into())
     }
 
@@ -239,7 +274,25 @@ impl Segment {
         let map = if writable { Mapping::new } else { Mapping::to_read };
         let mapping = map(&file, 0, total).map_err(failed("map it"))?;
         check_mapped(&mapping, contents.birth.instance, &path)?;
+        let holders = Holders::Processes(probe);
+        Self::assemble(mapping, holders, &contents, entries, access, path, named, options)
+    }
+
+    /// A segment of what was validated and mapped.
+    #[allow(clippy::too_many_arguments)]
+    fn assemble(
+        mapping: Mapping,
+        holders: Holders,
+        contents: &codec::Contents,
+        entries: Vec<codec::Channel>,
+        access: Access,
+        path: PathBuf,
+        named: bool,
+        options: MapOptions,
+    ) -> Result<Self, SegmentError> {
+        let failed = |action| SegmentError::system(&path, action);
         if options.prefault {
+            let writable = access == Access::Write;
             let prefault = if writable { Mapping::prefault } else { Mapping::prefault_to_read };
             prefault(&mapping).map_err(failed("fault its pages in"))?;
         }
@@ -262,8 +315,8 @@ impl Segment {
             .ok_or(Fault::damaged("regions", "regions inside the file", "others"))
             .map_err(SegmentError::invalid(&path))?;
         Ok(Self {
-            mapping,
-            probe,
+            mapping: Arc::new(mapping),
+            holders,
             channels,
             birth: contents.birth,
             endpoint_table: contents.endpoint_table,
@@ -294,7 +347,7 @@ impl Segment {
         &self.birth
     }
 
-    /// Its file; `memfd` for memory segments.
+    /// Its file; `memfd` for memory segments, `local` for those of this process.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -314,9 +367,14 @@ impl Segment {
         self.mapping.guard()
     }
 
-    /// For asking about locks; never locked itself.
-    pub(crate) fn probe(&self) -> &File {
-        &self.probe
+    /// Who holds which of its endpoints.
+    pub(crate) fn holders(&self) -> &Holders {
+        &self.holders
+    }
+
+    /// The memory itself, for a side that is held without a mapping of its own.
+    pub(crate) fn memory(&self) -> &Arc<Mapping> {
+        &self.mapping
     }
 
     /// Where an endpoint's slot is in the file, if there is such an endpoint.

@@ -1,7 +1,7 @@
 //! Shared mappings of files.
 
 use super::fork::Guard;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, mmap_anonymous, munmap};
 use std::io;
 use std::os::fd::AsFd;
 use std::ptr::{NonNull, null_mut};
@@ -46,6 +46,18 @@ impl Mapping {
         let mapping = Self { base, len, guard };
         mapping.advise(Advice::LinuxDontFork)?;
         mapping.advise(Advice::LinuxDontDump)?;
+        Ok(mapping)
+    }
+
+    /// Maps `len` bytes of memory that no file is behind and no other process has: zeros at first.
+    pub fn anonymous(len: usize) -> io::Result<Self> {
+        let guard = Guard::new()?;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: no address is asked for, so no existing mapping is touched.
+        let base = unsafe { mmap_anonymous(null_mut(), len, access, MapFlags::PRIVATE)? };
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let mapping = Self { base, len, guard };
+        mapping.advise(Advice::LinuxDontFork)?;
         Ok(mapping)
     }
 

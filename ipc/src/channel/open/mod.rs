@@ -91,6 +91,7 @@ pub struct Channel<K, T, V = Checked> {
 enum Place {
     Named(Directory, Result<SegmentName, NameError>),
     Unnamed(String),
+    Local(String),
     Given(Arc<Segment>),
 }
 
@@ -110,6 +111,12 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
     /// what errors call it.
     pub fn unnamed(label: &str) -> Self {
         Self::at(Place::Unnamed(label.to_owned()))
+    }
+
+    /// A channel between threads of this process, for `pair` and its like: without a file, a descriptor or
+    /// a lock of the kernel's. All else is the same. `label` is what errors call it.
+    pub fn local(label: &str) -> Self {
+        Self::at(Place::Local(label.to_owned()))
     }
 
     /// The channel that `segment` holds, which came by `segment` or by descriptor.
@@ -140,7 +147,7 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         match &self.place {
             Place::Named(_, Ok(name)) => name.channel().to_owned(),
             Place::Named(_, Err(_)) => String::new(),
-            Place::Unnamed(label) => label.clone(),
+            Place::Unnamed(label) | Place::Local(label) => label.clone(),
             Place::Given(segment) => {
                 segment.channels().first().map(|info| info.label().to_owned()).unwrap_or_default()
             }
@@ -174,7 +181,9 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         let geometry = self.geometry(content)?;
         match &self.place {
             Place::Given(segment) => Ok(Arc::clone(segment)),
-            Place::Unnamed(label) => Err(OpenError::Unnamed { channel: label.clone() }),
+            Place::Unnamed(label) | Place::Local(label) => {
+                Err(OpenError::Unnamed { channel: label.clone() })
+            }
             Place::Named(directory, name) => {
                 let name = name.as_ref().map_err(NameError::clone)?;
                 let channels = [spec(name.channel(), geometry, content)];
@@ -250,7 +259,11 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
     fn make_segment(&self, content: &Content<'_>) -> Result<Segment, OpenError> {
         let label = self.label();
         let channels = [spec(&label, self.geometry(content)?, content)];
-        Ok(Segment::in_memory(&SegmentSpec { channels: &channels }, self.map)?)
+        let make = match self.place {
+            Place::Local(_) => Segment::local,
+            _ => Segment::in_memory,
+        };
+        Ok(make(&SegmentSpec { channels: &channels }, self.map)?)
     }
 }
 
