@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 use strait_ipc::channel::broadcast::BroadcastBytesReceiver;
 use strait_ipc::channel::{
-    Broadcast, BroadcastReceiver, BroadcastSender, Bytes, Join, OnFull, RecvError, SendError, Slow,
-    Wait,
+    Broadcast, BroadcastReceiver, BroadcastSender, Bytes, Join, OnFull, OpenError, RecvError,
+    SendError, Slow, Wait,
 };
 use strait_ipc::segment::{Removal, Segment, SegmentName};
 use strait_pools::environment::{Liveness, Peer};
@@ -376,6 +376,16 @@ fn actor() {
                 }
             }
         }
+        "observe" => {
+            let theirs = || channel::<Tick>(&place).of_user(0);
+            assert!(matches!(theirs().sender().map(|_| ()), Err(OpenError::Segment(_))));
+            let mut observer = theirs().observer(Join::Oldest).unwrap();
+            tell("observing");
+            while Tick::number(&observer.recv().unwrap()) < CAPACITY - 1 {}
+            tell("observed");
+            let ended = observer.recv().map(|_| ());
+            assert!(matches!(ended, Err(RecvError::Closed(_))), "{ended:?}");
+        }
         other => panic!("no such job: {other}"),
     }
 }
@@ -483,4 +493,36 @@ fn observers_learn_of_a_death() {
     drop(observer);
     assert!(Segment::remove(&place.directory, &name).unwrap());
     assert_eq!(Segment::remove_if(&place.directory, &name, |_| true).unwrap(), Removal::Absent);
+}
+
+/// Another user observes a channel that was made for that, and no other.
+#[test]
+fn another_user_observes_what_it_may() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: two users: it takes root");
+        return;
+    }
+    let place = Place::new();
+    // Whoever may go through the directory, in which all may make files.
+    let open = std::fs::Permissions::from_mode(0o1777);
+    std::fs::set_permissions(place.path(), open).unwrap();
+    let mut sender = channel::<Tick>(&place).readable_by_others().sender().unwrap();
+    let mode = std::fs::metadata(place.file(NAME)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    let mut observer = Actor::spawn_with("observe", &place, |command| {
+        command.uid(61_001).gid(61_001);
+    });
+    assert_eq!(observer.hear(), "observing");
+    send(&mut sender, CAPACITY);
+    assert_eq!(observer.hear(), "observed");
+    assert_eq!(sender.bytes().receivers().len(), 0, "it has no place");
+    drop(sender);
+    observer.finish();
+    // The channel stays, as nobody with a place has read it; but others may not see every channel.
+    let private = Broadcast::<Tick>::named(place.directory.clone(), DOMAIN, "private");
+    let _sender = private.sender().unwrap();
+    let mode = std::fs::metadata(place.file("private")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

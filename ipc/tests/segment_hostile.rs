@@ -104,7 +104,7 @@ fn holes_are_filled_before_anything_touches_them() {
     let punch = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
     rustix::fs::fallocate(&file, punch, 12288, 8192).unwrap();
     assert!(file.metadata().unwrap().blocks() * 512 < 20480);
-    let options = MapOptions { prefault: false, mlock: false };
+    let options = MapOptions { prefault: false, ..MapOptions::default() };
     let _segment = Segment::open(&place.directory, &name(), options).unwrap();
     assert!(file.metadata().unwrap().blocks() * 512 >= 20480);
 }

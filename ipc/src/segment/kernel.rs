@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 pub struct NamedFile {
     path: PathBuf,
     access: OFlags,
+    /// Whose it must be.
+    owner: u32,
     patience: Duration,
     since: Instant,
     pauses: Cell<u32>,
@@ -30,13 +32,13 @@ pub struct NamedFile {
 impl NamedFile {
     /// Attempts on `path` that together last `patience`, counted from now.
     pub fn new(path: PathBuf, patience: Duration) -> Self {
-        let access = OFlags::RDWR;
-        Self { path, access, patience, since: Instant::now(), pauses: Cell::new(0) }
+        let (access, owner) = (OFlags::RDWR, rustix::process::geteuid().as_raw());
+        Self { path, access, owner, patience, since: Instant::now(), pauses: Cell::new(0) }
     }
 
-    /// The same, on a file that is only read.
-    pub fn to_read(path: PathBuf, patience: Duration) -> Self {
-        Self { access: OFlags::RDONLY, ..Self::new(path, patience) }
+    /// The same, on a file that is only read, perhaps another user's.
+    pub fn to_read(path: PathBuf, owner: u32, patience: Duration) -> Self {
+        Self { access: OFlags::RDONLY, owner, ..Self::new(path, patience) }
     }
 
     fn system(&self, action: &'static str) -> impl FnOnce(io::Error) -> SegmentError {
@@ -50,7 +52,7 @@ impl Files for NamedFile {
 
     fn open(&self) -> Result<Option<File>, SegmentError> {
         let Some(file) = open_file(&self.path, self.access)? else { return Ok(None) };
-        check_owner(&file, &self.path)?;
+        check_owned_by(self.owner, &file, &self.path)?;
         Ok(Some(file))
     }
 
@@ -63,6 +65,10 @@ impl Files for NamedFile {
     }
 
     fn lock_shared(&self, file: &File) -> Result<bool, SegmentError> {
+        // Another user's segment is not ours to keep in use.
+        if self.owner != rustix::process::geteuid().as_raw() {
+            return Ok(true);
+        }
         lock::try_lock(file, LIFECYCLE_BYTE, lock::Mode::Shared).map_err(self.system("lock it"))
     }
 
@@ -146,13 +152,17 @@ pub(super) fn not_regular(kind: FileType) -> Fault {
 
 /// Refuses what is not a regular file of this user.
 pub(super) fn check_owner(file: &File, path: &Path) -> Result<(), SegmentError> {
+    check_owned_by(rustix::process::geteuid().as_raw(), file, path)
+}
+
+/// Refuses what is not a regular file of that user.
+fn check_owned_by(own: u32, file: &File, path: &Path) -> Result<(), SegmentError> {
     let stat = fstat(file).map_err(io::Error::from);
     let stat = stat.map_err(SegmentError::system(path, "inspect it"))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if kind != FileType::RegularFile {
         return Err(SegmentError::invalid(path)(not_regular(kind)));
     }
-    let own = rustix::process::geteuid().as_raw();
     if stat.st_uid != own {
         return Err(SegmentError::Foreign { path: path.to_owned(), owner: stat.st_uid, own });
     }
@@ -205,6 +215,7 @@ pub(super) fn check_magic(file: &File, path: &Path) -> Result<(), SegmentError> 
 pub(super) fn create_unnamed(
     directory: &Path,
     spec: &SegmentSpec<'_>,
+    readable_by_others: bool,
 ) -> Result<File, SegmentError> {
     let file = file::unnamed(directory).map_err(|error| match Errno::from_io_error(&error) {
         // What kernels say whose file system has no unnamed files.
@@ -214,6 +225,10 @@ pub(super) fn create_unnamed(
         _ => SegmentError::system(directory, "make a file in it")(error),
     })?;
     fill(&file, directory, spec)?;
+    if readable_by_others {
+        file::let_others_read(&file)
+            .map_err(SegmentError::system(directory, "let others read a file in it"))?;
+    }
     Ok(file)
 }
 

@@ -66,7 +66,7 @@ use strait_pools::placement::MappedOne;
 use strait_pools::region::Region;
 use strait_pools::sync::{AtomicU64, Ordering::Relaxed};
 
-/// How a segment is mapped.
+/// How a segment is made and mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct MapOptions {
     /// Fault every page in when the segment is opened, so that no message pays for it (Linux 5.14;
@@ -74,11 +74,13 @@ pub struct MapOptions {
     pub prefault: bool,
     /// Lock the segment in memory. Off by default.
     pub mlock: bool,
+    /// Let other users look at the segment, if it is made. Off by default.
+    pub readable_by_others: bool,
 }
 
 impl Default for MapOptions {
     fn default() -> Self {
-        Self { prefault: true, mlock: false }
+        Self { prefault: true, mlock: false, readable_by_others: false }
     }
 }
 
@@ -137,7 +139,8 @@ impl Segment {
     ) -> Result<Self, SegmentError> {
         let path = name.path(directory);
         let files = NamedFile::new(path.clone(), PATIENCE);
-        let create = || kernel::create_unnamed(directory.path(), spec);
+        let others = options.readable_by_others;
+        let create = || kernel::create_unnamed(directory.path(), spec, others);
         Self::map(lifecycle::open_or_create(&files, create)?, path, true, options)
     }
 
@@ -157,14 +160,18 @@ impl Segment {
     /// Opens the segment called `name` to look at it: it is mapped such that it cannot be written, and
     /// nobody can take a side of it through this.
     ///
-    /// Whoever looks at it keeps it in use.
+    /// It is this user's, or that of `owner`, who let others look at it. Whoever looks at his own keeps it in
+    /// use. Another user's may be removed meanwhile, and he may even truncate it, which ends this process
+    /// with SIGBUS.
     pub fn observe(
         directory: &Directory,
         name: &SegmentName,
+        owner: Option<u32>,
         options: MapOptions,
     ) -> Result<Self, SegmentError> {
-        let path = name.path(directory);
-        match lifecycle::open(&NamedFile::to_read(path.clone(), PATIENCE))? {
+        let owner = owner.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        let path = name.path_of(directory, owner);
+        match lifecycle::open(&NamedFile::to_read(path.clone(), owner, PATIENCE))? {
             Some(file) => Self::map_as(Access::Read, file, path, true, options),
             None => Err(SegmentError::Missing { path }),
         }
@@ -452,7 +459,7 @@ fn remove_if_unused(
     instance: u128,
     may_go: impl FnOnce(&Segment) -> bool,
 ) -> Result<Removal, SegmentError> {
-    let options = MapOptions { prefault: false, mlock: false };
+    let options = MapOptions { prefault: false, ..MapOptions::default() };
     let files = NamedFile::new(path.clone(), PATIENCE);
     lifecycle::remove(&files, |file| {
         let file = file.try_clone().map_err(SegmentError::system(&path, "duplicate it"))?;

@@ -148,7 +148,11 @@ impl SegmentName {
     ///
     /// The effective user id keeps users apart, and `+` occurs in neither name.
     pub fn path(&self, directory: &Directory) -> PathBuf {
-        let user = rustix::process::geteuid().as_raw();
+        self.path_of(directory, rustix::process::geteuid().as_raw())
+    }
+
+    /// The same, of the segment that belongs to that user.
+    pub fn path_of(&self, directory: &Directory, user: u32) -> PathBuf {
         directory.path().join(format!("{PREFIX}{user}-{self}"))
     }
 

@@ -20,6 +20,12 @@ pub fn unnamed(directory: &Path) -> io::Result<File> {
     Ok(file.into())
 }
 
+/// Lets every user read a file, as if it were any other.
+pub fn let_others_read(file: &File) -> io::Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    Ok(fchmod(file, mode)?)
+}
+
 /// Gives an unnamed file its name; `false` if the name is taken.
 pub fn link(file: &File, path: &Path) -> io::Result<bool> {
     // Linking a descriptor itself needs a capability; through /proc any owner may.

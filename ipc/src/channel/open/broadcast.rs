@@ -99,7 +99,7 @@ impl<K: kind::Kind, T, V: Trust> Channel<K, T, V> {
     pub(super) fn look_at(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
         let Place::Named(directory, name) = &self.place else { return self.find(content) };
         let name = name.as_ref().map_err(NameError::clone)?;
-        let segment = Arc::new(Segment::observe(directory, name, self.map)?);
+        let segment = Arc::new(Segment::observe(directory, name, self.owner, self.map)?);
         self.agree(channel_of(&segment)?, content)?;
         Ok(segment)
     }

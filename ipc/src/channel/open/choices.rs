@@ -99,6 +99,23 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         self
     }
 
+    /// Lets other users observe the channel, if this makes it (default: only its owner sees it). They see
+    /// every message, and can write nothing.
+    pub fn readable_by_others(mut self) -> Self {
+        self.map.readable_by_others = true;
+        self
+    }
+
+    /// Observes the channel of that user, who made it [readable by others](Channel::readable_by_others).
+    /// Sides are taken of one's own channels only.
+    ///
+    /// Nothing that this user does can break the observer's memory, but for one thing: a file that is
+    /// truncated under an observer ends its process with SIGBUS.
+    pub fn of_user(mut self, user: u32) -> Self {
+        self.owner = Some(user);
+        self
+    }
+
     /// Whether to lock the pages in memory (default: no).
     pub fn mlock(mut self, yes: bool) -> Self {
         self.map.mlock = yes;

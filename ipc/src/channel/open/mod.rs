@@ -36,7 +36,8 @@ use crate::channel::wait::{Patience, Wait};
 use crate::message::{Difference, Fingerprint, Message, compare, type_name};
 use crate::ring::geometry::{CellFormat, Geometry, GeometryError, Store};
 use crate::segment::{
-    ChannelInfo, ChannelSpec, Directory, MapOptions, NameError, Segment, SegmentName, SegmentSpec,
+    ChannelInfo, ChannelSpec, Directory, MapOptions, NameError, Segment, SegmentError, SegmentName,
+    SegmentSpec,
 };
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub struct Channel<K, T, V = Checked> {
     spin: Option<Duration>,
     slice: WaitSlice,
     map: MapOptions,
+    /// Whose channel to observe, if another user's.
+    owner: Option<u32>,
     of: PhantomData<fn() -> (T, V)>,
 }
 
@@ -139,6 +142,7 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
             spin: None,
             slice: WaitSlice::default(),
             map: MapOptions::default(),
+            owner: None,
             of: PhantomData,
         }
     }
@@ -186,6 +190,11 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
             }
             Place::Named(directory, name) => {
                 let name = name.as_ref().map_err(NameError::clone)?;
+                let own = rustix::process::geteuid().as_raw();
+                if let Some(owner) = self.owner.filter(|&owner| owner != own) {
+                    let path = name.path_of(directory, owner);
+                    return Err(SegmentError::Foreign { path, owner, own }.into());
+                }
                 let channels = [spec(name.channel(), geometry, content)];
                 let spec = SegmentSpec { channels: &channels };
                 Ok(Arc::new(Segment::open_or_create(directory, name, &spec, self.map)?))
