@@ -193,3 +193,20 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         assert!(said.contains(reason), "{arguments:?}: {said}");
     }
 }
+
+/// Channels of several receivers: everything is measured, and every ratio has its interval.
+#[test]
+fn several_receivers() {
+    for (bench, of, ratios) in [("fanout", "publish, 64 readers", 5), ("latest", "get, Strait", 9)]
+    {
+        let tiny = ["--rounds", "2", "--count", "1024"];
+        let Some(outcome) = run(&[&[bench], &tiny[..]].concat()) else { return };
+        assert_eq!(outcome["bench"], bench);
+        assert_positive(&outcome["nanoseconds"], &[of]);
+        let found = outcome["ratios"].as_object().unwrap();
+        assert_eq!(found.len(), ratios, "{found:?}");
+        for ratio in found.values() {
+            assert_positive(ratio, &["median", "low", "high"]);
+        }
+    }
+}
