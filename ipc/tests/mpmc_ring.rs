@@ -216,14 +216,14 @@ impl Queue for Overtaking {
 /// What three threads do that send and receive a few messages each.
 fn history(queue: &impl Queue, capacity: usize, seed: u64) -> History {
     const THREADS: u64 = 3;
-    let (clock, ready) = (Clock::default(), AtomicUsize::new(0));
+    let (clock, ready) = (Clock::default(), AtomicU64::new(0));
     let work = |thread: u64| {
         let (clock, ready) = (&clock, &ready);
         move || {
             let mut random = Random(1 + seed * THREADS + thread);
             let mut number = thread * 100 + 1;
             ready.fetch_add(1, SeqCst);
-            while ready.load(SeqCst) < THREADS as usize {
+            while ready.load(SeqCst) < THREADS {
                 std::thread::yield_now();
             }
             let mut operations: Vec<Operation> = Vec::new();

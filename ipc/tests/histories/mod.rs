@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// What an operation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Did {
+pub(crate) enum Did {
     /// Sent these at once, in this order.
     Sent(Vec<u64>),
     /// Received these at once, in this order.
@@ -22,19 +22,19 @@ pub enum Did {
 
 /// An operation, from its call to its return.
 #[derive(Clone, Debug)]
-pub struct Operation {
-    pub did: Did,
-    pub called: u64,
-    pub returned: u64,
+pub(crate) struct Operation {
+    pub(crate) did: Did,
+    pub(crate) called: u64,
+    pub(crate) returned: u64,
 }
 
 /// The clock of a history: no two moments are the same.
 #[derive(Debug, Default)]
-pub struct Clock(AtomicU64);
+pub(crate) struct Clock(AtomicU64);
 
 impl Clock {
     /// Does something, and takes down when.
-    pub fn record(&self, operation: impl FnOnce() -> Did) -> Operation {
+    pub(crate) fn record(&self, operation: impl FnOnce() -> Did) -> Operation {
         let called = self.0.fetch_add(1, SeqCst);
         let did = operation();
         Operation { did, called, returned: self.0.fetch_add(1, SeqCst) }
@@ -43,7 +43,7 @@ impl Clock {
 
 /// Operations of which each overlapped some others.
 #[derive(Debug)]
-pub struct History {
+pub(crate) struct History {
     operations: Vec<Operation>,
     capacity: usize,
 }
@@ -57,7 +57,7 @@ impl History {
     /// # Panics
     ///
     /// If there are more operations than can be checked.
-    pub fn new(operations: Vec<Operation>, capacity: usize) -> Self {
+    pub(crate) fn new(operations: Vec<Operation>, capacity: usize) -> Self {
         let overlap = |a: &Operation, b: &Operation| a.called < b.returned && b.called < a.returned;
         let alone =
             |one: &Operation| operations.iter().filter(|other| overlap(one, other)).count() == 1;
@@ -71,7 +71,7 @@ impl History {
     }
 
     /// Whether a queue can have done all that.
-    pub fn is_of_a_queue(&self) -> bool {
+    pub(crate) fn is_of_a_queue(&self) -> bool {
         self.search(0, &VecDeque::new(), &mut HashSet::new())
     }
 
