@@ -8,6 +8,8 @@
 mod messages;
 #[path = "hot_path/operations.rs"]
 mod operations;
+#[path = "budgets/mpmc.rs"]
+mod mpmc;
 #[path = "budgets/parking.rs"]
 mod parking;
 #[path = "budgets/several.rs"]
