@@ -5,6 +5,7 @@ use crate::channel::link::leave;
 use crate::channel::wait::Patience;
 use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
 use crate::ring::mpmc::Parties;
+use crate::segment::holders::Holders;
 use crate::segment::layout::repair_byte;
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
@@ -99,8 +100,9 @@ struct Held {
     endpoint: Option<Endpoint>,
     senders: Sides,
     receivers: Sides,
-    /// Used for nothing but to be locked by who repairs: a lock belongs to an open description.
-    repair: File,
+    /// Used for nothing but to be locked by who repairs: a lock belongs to an open description. `None`
+    /// where all sides are threads of this process, none of which is ever found dead.
+    repair: Option<File>,
     repair_byte: u64,
     segment: Arc<Segment>,
 }
@@ -114,7 +116,10 @@ impl Tie {
         patience: Patience,
     ) -> Result<Self, AttachError> {
         let action = "reopen the segment";
-        let repair = file::reopen(segment.probe());
+        let repair = match segment.holders() {
+            Holders::Processes(probe) => file::reopen(probe).map(Some),
+            Holders::Threads(_) => Ok(None),
+        };
         let held = Held {
             endpoint: Some(endpoint),
             senders: Sides::new(&segment, info, Role::Producer)?,
@@ -170,6 +175,7 @@ impl Parties for Tie {
 
     fn alone<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
         let Held { repair, repair_byte, .. } = self.held();
+        let repair = repair.as_ref()?;
         // When in doubt, somebody else repairs.
         if !lock::try_lock(repair, *repair_byte, lock::Mode::Exclusive).unwrap_or(false) {
             return None;
