@@ -6,6 +6,8 @@
 
 #[path = "hot_path/messages.rs"]
 mod messages;
+#[path = "budgets/mpmc.rs"]
+mod mpmc;
 #[path = "hot_path/operations.rs"]
 mod operations;
 #[path = "budgets/parking.rs"]

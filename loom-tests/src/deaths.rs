@@ -27,6 +27,13 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ("blocks::senders_die", &[BlockTaken]),
     ("blocks::receivers_die", &[BlockClaimed, BlockRead]),
     ("blocks::sweepers_die", &[BlockSwept]),
+    ("mpmc::senders_die", &[TicketIntended, TicketClaimed, TicketWritten, TicketPublished]),
+    (
+        "mpmc::receivers_die",
+        &[TakingIntended, TakingClaimed, TakingCopied, TakingNoted, TakingFreed, TakingDone],
+    ),
+    ("mpmc::repairers_die", &[HoleSkipped, HeirCopied, HeirCleared]),
+    ("mpmc::successors_die", &[HeirReady]),
     (
         "broadcast_deaths::senders_die",
         &[BroadcastMarked, BroadcastWritten, BroadcastPublished, BroadcastRaised, BroadcastLooked],

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `broadcast` | a broadcast ring whose bodies loom watches, and those that use it |
 //! | `deaths` | which model shows what a death at which mark leaves |
+//! | `mpmc` | a ring for several whose bodies loom watches, and those that use it |
 //! | `ring` | a ring whose bodies loom watches, and the two that use it |
 //! | `side` | an endpoint's slot with its lock: who takes it, leaves it, dies with it, looks at it |
 //!
@@ -25,6 +26,8 @@ pub fn explore(most: usize, model: impl Fn() + Send + Sync + 'static) {
 pub mod broadcast;
 #[cfg(loom)]
 pub mod deaths;
+#[cfg(loom)]
+pub mod mpmc;
 #[cfg(loom)]
 pub mod ring;
 #[cfg(loom)]

@@ -5,7 +5,7 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
     ("blocks", include_str!("blocks.rs")),
     ("broadcast_deaths", include_str!("broadcast_deaths.rs")),
     ("burial", include_str!("burial.rs")),
@@ -13,6 +13,7 @@ const SOURCES: [(&str, &str); 9] = [
     ("crowd", include_str!("crowd.rs")),
     ("latest", include_str!("latest.rs")),
     ("lifecycle", include_str!("lifecycle.rs")),
+    ("mpmc", include_str!("mpmc.rs")),
     ("parking", include_str!("parking.rs")),
     ("succession", include_str!("succession.rs")),
 ];

@@ -3,7 +3,7 @@
 
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
 use super::wait::{Bed, Patience, Stopped};
-use super::{broadcast, latest};
+use super::{broadcast, latest, mpmc};
 use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
@@ -304,6 +304,11 @@ fn everything_read(segment: &Segment) -> bool {
             // SAFETY: as above.
             let (words, _) = unsafe { latest::map_values(info) };
             latest::nothing_set(&words)
+        }
+        Discipline::Mpmc { .. } => {
+            // SAFETY: as above.
+            let (words, _) = unsafe { mpmc::map(info) };
+            !words.unread()
         }
         _ => {
             // SAFETY: as above.

@@ -10,6 +10,7 @@
 //! | [`broadcast`] | one sender, all messages to all receivers |
 //! | [`latest`] | one writer, the latest value of each key |
 //! | `copied` | private copies of what may be written over |
+//! | [`mpmc`] | channels with several senders and several receivers |
 //! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
@@ -29,6 +30,7 @@ pub mod kept;
 pub mod lanes;
 pub mod latest;
 mod link;
+pub mod mpmc;
 pub mod open;
 pub mod receiver;
 mod ringing;
@@ -44,6 +46,7 @@ pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
 pub use lanes::{BytesLanesReceiver, LanesReceiver};
 pub use latest::{LatestReader, LatestWriter};
+pub use mpmc::{Mpmc, MpmcReceiver, MpmcSample, MpmcSender};
 pub use open::{Broadcast, Channel, Lanes, Latest, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};

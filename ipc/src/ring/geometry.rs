@@ -6,7 +6,7 @@
 
 use super::lanes::Board;
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
-use super::{broadcast, latest};
+use super::{broadcast, latest, mpmc};
 use std::fmt;
 use thiserror::Error;
 
@@ -236,6 +236,14 @@ pub enum GeometryError {
     /// Dense cells have no room to tell where a message lies.
     #[error("dense cells hold their messages themselves: leave out `dense()`, or {0}")]
     DenseStore(Store),
+    /// Rings of that discipline have no such thing.
+    #[error("a ring with {discipline} has no {what}: leave that out")]
+    Lacks {
+        /// The ring's sides.
+        discipline: Discipline,
+        /// What it lacks.
+        what: &'static str,
+    },
     /// An arena is whole pages; blocks are a power of two, and multiples of 64 bytes.
     #[error(
         "there cannot be {0}: an arena is whole pages of {PAGE} bytes, and blocks are a power of two \
@@ -370,7 +378,7 @@ impl Geometry {
     pub const fn cells_offset(&self) -> usize {
         match self.discipline {
             Discipline::Spsc | Discipline::Lanes { .. } => size_of::<ProducerLines>(),
-            Discipline::Mpmc { .. } => 512,
+            Discipline::Mpmc { senders, .. } => mpmc::layout::producer_lines(senders),
             Discipline::Broadcast { .. } => size_of::<broadcast::layout::HeadLines>(),
             Discipline::Latest => size_of::<latest::layout::HeadLines>(),
         }
@@ -452,7 +460,9 @@ impl Geometry {
         let bytes = match self.discipline {
             Discipline::Spsc => size_of::<ConsumerLines>(),
             Discipline::Lanes { .. } => self.consumer_offset(self.rings()),
-            Discipline::Mpmc { senders, receivers } => (senders + receivers) as usize * 256,
+            Discipline::Mpmc { receivers, .. } => {
+                mpmc::layout::consumer_bytes(receivers, self.cell.stride())
+            }
             Discipline::Broadcast { readers } => {
                 readers.next_power_of_two() as usize * size_of::<broadcast::layout::ReaderLines>()
             }

@@ -10,6 +10,7 @@
 //! | [`lanes`] | rings side by side, with one consumer |
 //! | [`latest`] | the newest value of each key: the algorithm |
 //! | [`layout`] | the words of a ring, with their offsets asserted |
+//! | [`mpmc`] | several senders, several receivers: the algorithm |
 //! | [`parking`] | how a side sleeps, and how the other wakes it |
 //! | [`spsc`] | one producer, one consumer: the algorithm |
 
@@ -21,5 +22,6 @@ pub mod geometry;
 pub mod lanes;
 pub mod latest;
 pub mod layout;
+pub mod mpmc;
 pub mod parking;
 pub mod spsc;

@@ -2,7 +2,7 @@
 
 use super::{Place, SLICE};
 use std::path::PathBuf;
-use strait_ipc::channel::{Lanes, Spsc, Wait};
+use strait_ipc::channel::{Lanes, Mpmc, Spsc, Wait};
 use strait_ipc::segment::SegmentName;
 
 const DOMAIN: &str = "test";
@@ -16,6 +16,11 @@ impl Place {
     /// As `spsc`, of many senders.
     pub fn lanes<T>(&self, name: &str) -> Lanes<T> {
         Lanes::named(self.directory.clone(), DOMAIN, name).wait(Wait::Yield).slice(SLICE)
+    }
+
+    /// The same for a channel with several senders and receivers.
+    pub fn mpmc<T>(&self, name: &str) -> Mpmc<T> {
+        Mpmc::named(self.directory.clone(), DOMAIN, name).wait(Wait::Yield).slice(SLICE)
     }
 
     /// The file of the channel `name`.

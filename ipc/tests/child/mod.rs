@@ -120,6 +120,11 @@ impl Actor {
     /// Kills it, and returns everything it told that was not heard.
     pub fn kill_and_hear(mut self) -> Vec<String> {
         self.kill();
+        self.hear_the_rest()
+    }
+
+    /// Everything it told that was not heard. It has ended.
+    pub fn hear_the_rest(mut self) -> Vec<String> {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         let told = rest.split_inclusive('\n').filter(|line| line.ends_with('\n'));

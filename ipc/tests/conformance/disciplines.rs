@@ -8,7 +8,7 @@ use strait_ipc::channel::broadcast::{Join, Slow};
 use strait_ipc::channel::latest::{ReadError, SetError};
 use strait_ipc::channel::{
     self, BroadcastReceiver, BroadcastSender, Channel, LanesReceiver, LatestReader, LatestWriter,
-    OnFull, OpenError, Receiver, RecvError, SendError, Sender, Wait,
+    MpmcReceiver, MpmcSender, OnFull, OpenError, Receiver, RecvError, SendError, Sender, Wait,
 };
 use strait_ipc::message::Message;
 use strait_ipc::segment::Segment;
@@ -164,6 +164,51 @@ impl Discipline for Lanes {
     fn receiver<T: Numbered>(place: &Where, room: Room) -> LanesReceiver<T> {
         let channel: channel::Lanes<T> = with_arena(at(place), room);
         channel.senders(3).receiver().unwrap()
+    }
+}
+
+pub(crate) enum Mpmc {}
+
+impl<T: Message> Sends<T> for MpmcSender<T> {
+    fn send(&mut self, message: &T) -> Result<(), SendError> {
+        self.send(message)
+    }
+    fn try_send(&mut self, message: &T) -> Result<(), SendError> {
+        self.try_send(message)
+    }
+}
+
+impl<T: Numbered> Receives<T> for MpmcReceiver<T> {
+    fn receive(&mut self, patience: Option<Duration>) -> Received {
+        let sample = match patience {
+            None => self.try_recv(),
+            Some(time) => self.recv_timeout(time),
+        };
+        sample.map(|sample| {
+            assert!(!sample.redelivered(), "nobody died");
+            T::number(&sample)
+        })
+    }
+}
+
+impl Discipline for Mpmc {
+    type Sender<T: Numbered> = MpmcSender<T>;
+    type Receiver<T: Numbered> = MpmcReceiver<T>;
+
+    fn segment<T: Numbered>(room: Room) -> Segment {
+        with_cells(channel::Mpmc::<T>::local(NAME).senders(2).receivers(2), room).segment().unwrap()
+    }
+    fn open<T: Numbered>(
+        place: &Where,
+        room: Room,
+        on_full: OnFull,
+    ) -> Result<MpmcSender<T>, OpenError> {
+        let channel: channel::Mpmc<T> = with_cells(at(place), room);
+        channel.senders(2).receivers(2).on_full(on_full).sender()
+    }
+    fn receiver<T: Numbered>(place: &Where, room: Room) -> MpmcReceiver<T> {
+        let channel: channel::Mpmc<T> = with_cells(at(place), room);
+        channel.senders(2).receivers(2).receiver().unwrap()
     }
 }
 

@@ -11,7 +11,7 @@ mod disciplines;
 mod large;
 
 use channel::{HANG, Numbered, Order, Place, Tick};
-use disciplines::{Broadcast, Discipline, Lanes, Latest, Receives, Sends, Spsc};
+use disciplines::{Broadcast, Discipline, Lanes, Latest, Mpmc, Receives, Sends, Spsc};
 use large::{Bulk, Slab};
 use std::sync::Arc;
 use std::thread;
@@ -275,6 +275,7 @@ macro_rules! conformance {
 conformance! {
     spsc: Spsc;
     lanes: Lanes;
+    mpmc: Mpmc;
     broadcast: Broadcast;
     latest: Latest;
 }
@@ -291,6 +292,7 @@ fn another_type_is_refused() {
     }
     refused::<Spsc>();
     refused::<Lanes>();
+    refused::<Mpmc>();
     refused::<Broadcast>();
     refused::<Latest>();
 }
@@ -303,6 +305,7 @@ fn another_discipline_is_refused() {
     for error in [
         Spsc::try_sender::<Tick>(&place, INLINE).err().map(|error| error.to_string()),
         Lanes::try_sender::<Tick>(&place, INLINE).err().map(|error| error.to_string()),
+        Mpmc::try_sender::<Tick>(&place, INLINE).err().map(|error| error.to_string()),
         Latest::try_sender::<Tick>(&place, INLINE).err().map(|error| error.to_string()),
     ] {
         let error = error.expect("a sender of another discipline");

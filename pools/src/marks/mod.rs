@@ -110,6 +110,34 @@ marks! {
     BlockRead = 93, "block-read";
     /// A block of a dead owner is about to be freed.
     BlockSwept = 94, "block-swept";
+    /// A sender has put on record which positions it claims; it has not claimed them.
+    TicketIntended = 101, "ticket-intended";
+    /// A sender has claimed positions; their bodies are not written.
+    TicketClaimed = 102, "ticket-claimed";
+    /// The bodies at the positions claimed are written; none is published.
+    TicketWritten = 103, "ticket-written";
+    /// The message at a position claimed is published, back to front if there are several.
+    TicketPublished = 104, "ticket-published";
+    /// A receiver has put on record which positions it claims; it has not claimed them.
+    TakingIntended = 111, "taking-intended";
+    /// A receiver has claimed positions; none is taken.
+    TakingClaimed = 112, "taking-claimed";
+    /// A message's body is copied out of its cell; nothing says so.
+    TakingCopied = 113, "taking-copied";
+    /// A message is noted to be in a receiver's hand.
+    TakingNoted = 114, "taking-noted";
+    /// The cell of a message that was taken, or of a hole, is free.
+    TakingFreed = 115, "taking-freed";
+    /// A receiver's hand is empty again.
+    TakingDone = 116, "taking-done";
+    /// A position that a dead sender had claimed is marked as to be skipped.
+    HoleSkipped = 121, "hole-skipped";
+    /// A message is copied from where a dead receiver left it; nothing says so.
+    HeirCopied = 122, "heir-copied";
+    /// The hand of a dead receiver is emptied.
+    HeirCleared = 123, "heir-cleared";
+    /// A new receiver has finished what was left on its line.
+    HeirReady = 124, "heir-ready";
     /// A reader has made the number odd that a crowd sleeps on; it has not looked again.
     CrowdNoted = 131, "crowd-noted";
     /// The number is even again; nobody of the crowd is woken.

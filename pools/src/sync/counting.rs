@@ -113,6 +113,10 @@ macro_rules! counted_integers {
                 note(|c| c.rmws += 1);
                 self.0.fetch_add(value, order)
             }
+            pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                note(|c| c.rmws += 1);
+                self.0.fetch_or(value, order)
+            }
         }
     )*};
 }

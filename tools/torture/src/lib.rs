@@ -13,12 +13,14 @@
 //! | [`journal`] | what actors tell the supervisor |
 //! | [`oracle`] | from journals and kills to violations |
 //! | [`fanout`] | the same for one sender and several receivers |
+//! | [`lanes`] | the same for several senders and one receiver |
 //! | [`tally`] | what is counted, and which steps were reached |
 //! | [`report`] | the tally as text and as JSON |
 
 pub mod body;
 pub mod fanout;
 pub mod journal;
+pub mod lanes;
 pub mod oracle;
 pub mod plan;
 pub mod random;

@@ -10,7 +10,7 @@
 //! | `page` | a page shared by the supervisor and an actor |
 //! | `locks`, `clock` | looking at locks, and at the time |
 //! | `actor` | the child processes |
-//! | `several` | the same for channels of several receivers |
+//! | `several` | the same for channels of several senders or receivers |
 //!
 //! The supervisor maps no segment and judges by nothing of Strait's: journals from pipes, the kernel's
 //! locks, directory listings, and how processes ended.
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             let options = Options::parse();
             let passed = match options.of {
                 Of::Pairs => driver::run(&options),
-                Of::Broadcast | Of::Latest => several::run(&options),
+                Of::Broadcast | Of::Latest | Of::Lanes => several::run(&options),
             };
             return match passed {
                 Ok(true) => ExitCode::SUCCESS,

@@ -38,4 +38,6 @@ pub(crate) enum Of {
     Broadcast,
     /// Those of latest values. Likewise.
     Latest,
+    /// Those of many senders and one receiver. Likewise.
+    Lanes,
 }

@@ -12,6 +12,7 @@ const GATE: &[&[&str]] = &[
     &["--kills", "1000", "--seed", "1"],
     &["--of", "broadcast", "--kills", "600", "--seed", "1"],
     &["--of", "latest", "--kills", "300", "--seed", "1"],
+    &["--of", "lanes", "--kills", "400", "--seed", "1"],
 ];
 
 /// The step of the gate.

@@ -71,13 +71,13 @@ const DEFAULT_VARIABLE_LEN: usize = 240;
 #[derive(Debug)]
 #[must_use = "a channel is opened by `sender()`, `receiver()` and their like"]
 pub struct Channel<K, T, V = Checked> {
-    kind: K,
+    pub(super) kind: K,
     place: Place,
     capacity: Option<u64>,
     cell: Option<AskedCell>,
     schema: String,
     store: Store,
-    on_full: OnFull,
+    pub(super) on_full: OnFull,
     wait: Option<Wait>,
     parking: bool,
     pauses: u32,
@@ -147,7 +147,7 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         }
     }
 
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         match &self.place {
             Place::Named(_, Ok(name)) => name.channel().to_owned(),
             Place::Named(_, Err(_)) => String::new(),
@@ -158,7 +158,7 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         }
     }
 
-    fn geometry(&self, content: &Content<'_>) -> Result<Geometry, OpenError> {
+    pub(super) fn geometry(&self, content: &Content<'_>) -> Result<Geometry, OpenError> {
         let format = || match self.cell {
             Some(AskedCell::Dense) => Ok(CellFormat::Dense),
             Some(AskedCell::MaxLen(len)) => CellFormat::wide_for(len),
@@ -251,21 +251,26 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         content.fits(geometry, &channel)
     }
 
+    /// The same channel, in a segment that holds it.
+    pub(super) fn in_segment(self, segment: Arc<Segment>) -> Self {
+        Self { place: Place::Given(segment), ..self }
+    }
+
     /// The segment of the channel, found or made, once it is seen to be the one asked for.
-    fn find(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
+    pub(super) fn find(&self, content: &Content<'_>) -> Result<Arc<Segment>, OpenError> {
         let segment = self.find_or_make(content)?;
         self.agree(channel_of(&segment)?, content)?;
         Ok(segment)
     }
 
     /// How a side of a channel waits whose sides may sleep, or not.
-    fn patience(&self, parking: bool) -> Patience {
+    pub(super) fn patience(&self, parking: bool) -> Patience {
         let fitting = if parking { Wait::Adaptive } else { Wait::BusySpin };
         let wait = self.wait.unwrap_or(fitting);
         Patience::new(wait, self.pauses, self.spin, self.slice)
     }
 
-    fn make_segment(&self, content: &Content<'_>) -> Result<Segment, OpenError> {
+    pub(super) fn make_segment(&self, content: &Content<'_>) -> Result<Segment, OpenError> {
         let label = self.label();
         let channels = [spec(&label, self.geometry(content)?, content)];
         let make = match self.place {

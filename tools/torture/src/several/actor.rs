@@ -1,4 +1,4 @@
-//! The actors of channels with one sender and several receivers: processes that die, and tell until then.
+//! The actors of channels with several senders or receivers: processes that die, and tell until then.
 
 use crate::place::DOMAIN;
 use anyhow::{Context, Result, bail};
@@ -9,7 +9,7 @@ use std::os::fd::FromRawFd;
 use std::time::Duration;
 use strait_ipc::channel::latest::ReadError;
 use strait_ipc::channel::{
-    Broadcast, BroadcastReceiver, Join, Latest, OpenError, RecvError, Slow, Wait,
+    Broadcast, BroadcastReceiver, Join, Lanes, Latest, OpenError, RecvError, SendError, Slow, Wait,
 };
 use strait_ipc::endpoint::AttachError;
 use strait_ipc::segment::Directory;
@@ -20,7 +20,7 @@ use strait_torture::random::Random;
 /// What an actor is told on its command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
-    /// `send`, `witness`, `gate`, `observe`, `write`, `watch` or `audit`.
+    /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`.
     pub(crate) part: String,
     pub(crate) directory: String,
     pub(crate) capacity: u64,
@@ -66,6 +66,15 @@ impl Orders {
             .slice(Duration::from_millis(5))
     }
 
+    /// So many that lanes are marked.
+    fn lanes(&self) -> Lanes<Body> {
+        Lanes::named(self.directory(), DOMAIN, "fills")
+            .senders(20)
+            .capacity(self.capacity)
+            .wait(self.wait())
+            .slice(Duration::from_millis(5))
+    }
+
     fn latest(&self) -> Latest<Body> {
         Latest::named(self.directory(), DOMAIN, "quotes")
             .keys(self.capacity)
@@ -93,6 +102,8 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     }
     let random = Random::new(orders.first);
     match orders.part.as_str() {
+        "put" => put(&orders, random),
+        "take" => take_all(&orders),
         "send" => send(&orders, random),
         "witness" => receive(&orders, false),
         "gate" => receive(&orders, true),
@@ -113,6 +124,51 @@ fn insist<S>(open: impl Fn() -> Result<S, OpenError>) -> Result<S> {
                 std::thread::sleep(Duration::from_micros(200));
             }
             opened => return opened.context("opening"),
+        }
+    }
+}
+
+/// Sends in a lane.
+fn put(orders: &Orders, mut random: Random) -> Result<()> {
+    let mut sender = insist(|| orders.lanes().sender())?;
+    for number in numbers(orders) {
+        tell(Told::About(number, 0));
+        let position = sender.position();
+        loop {
+            match sender.send(&Body::of(number)) {
+                Ok(()) => break,
+                // It has no room, and the receiver is gone: the next one makes some.
+                Err(SendError::PeerDied(_)) => std::thread::sleep(Duration::from_micros(200)),
+                Err(other) => bail!("sending: {other}"),
+            }
+        }
+        tell(Told::Sent(number, position));
+        dawdle(&mut random);
+    }
+    Ok(())
+}
+
+/// Receives from all lanes; to the end, if there is a last message.
+fn take_all(orders: &Orders) -> Result<()> {
+    let mut receiver = insist(|| orders.lanes().receiver())?;
+    let mut is_last = false;
+    loop {
+        match receiver.recv() {
+            Ok(message) => match message.number() {
+                Some(number) => {
+                    is_last |= orders.count == number;
+                    tell(Told::Got(number, message.position()));
+                }
+                None => tell(Told::Torn),
+            },
+            Err(RecvError::PeerDied(_) | RecvError::Closed(_)) if is_last => {
+                tell(Told::Closed);
+                return Ok(());
+            }
+            Err(RecvError::PeerDied(_) | RecvError::Closed(_)) => {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Err(other) => bail!("receiving: {other}"),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Torture of channels with one sender and several receivers: at every mark of theirs, and at random.
+//! Torture of channels with several senders or several receivers: at every mark of theirs, and at random.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | this one | the supervisor: rounds, deaths, and the verdict |
 //! | `actor` | the child processes |
+//! | `lanes` | rounds of channels of many senders |
 
 pub(crate) mod actor;
+mod lanes;
 
 use crate::options::{Of, Options};
 use crate::place::Place;
@@ -52,6 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         let mut round = Round::new(number, &marks, &mut random)?;
         let wrong = match options.of {
             Of::Latest => round.values(&mut random, &mut sum),
+            Of::Lanes => round.lanes(&mut random, &mut sum),
             Of::Pairs | Of::Broadcast => round.messages(&mut random, &mut sum),
         };
         let wrong = wrong.unwrap_or_else(|error| vec![format!("{error:#}")]);
@@ -91,6 +94,16 @@ fn marks(of: Of) -> Vec<Mark> {
         Of::Pairs => &[],
         Of::Broadcast => &["broadcast-", "reader-", "crowd-", "endpoint-", "burial-"],
         Of::Latest => &["latest-", "crowd-woken", "endpoint-"],
+        Of::Lanes => &[
+            "lane",
+            "producer-claimed",
+            "producer-written",
+            "producer-published",
+            "consumer-",
+            "takeover-found",
+            "takeover-done",
+            "succession-",
+        ],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));
     Mark::ALL.iter().copied().filter(ours).collect()
@@ -328,7 +341,11 @@ impl Round {
 }
 
 /// Marks that an actor passes once, as it begins.
-const BEGINNINGS: [Mark; 9] = [
+const BEGINNINGS: [Mark; 13] = [
+    Mark::TakeoverFound,
+    Mark::TakeoverDone,
+    Mark::SuccessionNoted,
+    Mark::SuccessionDone,
     Mark::BroadcastFound,
     Mark::BroadcastHinted,
     Mark::BroadcastTaken,

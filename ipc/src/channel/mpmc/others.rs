@@ -1,0 +1,200 @@
+//! Who else is at a channel, and whether they live.
+
+use crate::channel::error::{Gone, RecvError, SendError};
+use crate::channel::link::leave;
+use crate::channel::wait::Patience;
+use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
+use crate::ring::mpmc::Parties;
+use crate::segment::holders::Holders;
+use crate::segment::layout::repair_byte;
+use crate::segment::{ChannelInfo, Segment};
+use crate::system::fork::Guard;
+use crate::system::{file, lock};
+use std::fs::File;
+use std::sync::Arc;
+use strait_pools::environment::{Liveness, Peer};
+
+/// All sides of a channel in one role.
+#[derive(Debug)]
+pub(super) struct Sides(Vec<PeerView>);
+
+impl Sides {
+    fn new(segment: &Arc<Segment>, info: &ChannelInfo, role: Role) -> Result<Self, AttachError> {
+        info.sides(role)
+            .map(|slot| PeerView::new(segment, slot))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    fn lives(&self, index: u64) -> bool {
+        // There may be fewer sides than lines: the others' are nobody's.
+        let view = usize::try_from(index).ok().and_then(|index| self.0.get(index));
+        view.is_some_and(|view| view.probe() == Peer::Alive)
+    }
+
+    /// Those who were here, as a whole: alive if one is; else as the one that left last.
+    fn standing(&self, ask: impl Fn(&PeerView) -> Peer) -> Peer {
+        if self.0.iter().any(|view| ask(view) == Peer::Alive) {
+            return Peer::Alive;
+        }
+        self.last().map_or(Peer::Absent, |(standing, _)| standing)
+    }
+
+    /// The one that left last, and how, as memory says.
+    fn last(&self) -> Option<(Peer, crate::endpoint::Holder)> {
+        let ended = |view: &PeerView| {
+            let (standing, holder) = view.entry();
+            matches!(standing, Peer::Closed | Peer::Died).then_some((standing, holder))
+        };
+        self.0.iter().filter_map(ended).max_by_key(|(_, holder)| holder.ended_unix_ns)
+    }
+
+    pub(super) fn views(&self) -> &[PeerView] {
+        &self.0
+    }
+}
+
+/// As a whole: a side waits for any of those across the ring.
+impl Liveness for Sides {
+    fn glance(&self) -> Peer {
+        self.standing(Liveness::glance)
+    }
+
+    fn probe(&self) -> Peer {
+        self.standing(Liveness::probe)
+    }
+}
+
+/// How all those across the ring ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    died: bool,
+    gone: Box<Gone>,
+}
+
+impl From<Ended> for RecvError {
+    fn from(Ended { died, gone }: Ended) -> Self {
+        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
+    }
+}
+
+impl From<Ended> for SendError {
+    fn from(Ended { died, gone }: Ended) -> Self {
+        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
+    }
+}
+
+/// One side's tie to its channel, and to all others.
+#[derive(Debug)]
+pub(super) struct Tie {
+    pub(super) guard: Guard,
+    pub(super) channel: String,
+    pub(super) patience: Patience,
+    role: Role,
+    /// `None` only while dropping.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    endpoint: Option<Endpoint>,
+    senders: Sides,
+    receivers: Sides,
+    /// Used for nothing but to be locked by who repairs: a lock belongs to an open description. `None`
+    /// where all sides are threads of this process, none of which is ever found dead.
+    repair: Option<File>,
+    repair_byte: u64,
+    segment: Arc<Segment>,
+}
+
+impl Tie {
+    pub(super) fn new(
+        segment: Arc<Segment>,
+        info: &ChannelInfo,
+        endpoint: Endpoint,
+        role: Role,
+        patience: Patience,
+    ) -> Result<Self, AttachError> {
+        let action = "reopen the segment";
+        let repair = match segment.holders() {
+            Holders::Processes(probe) => file::reopen(probe).map(Some),
+            Holders::Threads(_) => Ok(None),
+        };
+        let held = Held {
+            endpoint: Some(endpoint),
+            senders: Sides::new(&segment, info, Role::Producer)?,
+            receivers: Sides::new(&segment, info, Role::Consumer)?,
+            repair: repair.map_err(|source| AttachError::System { action, source })?,
+            repair_byte: repair_byte(info.endpoints().start),
+            segment,
+        };
+        let (guard, channel) = (held.segment.guard(), info.label().to_owned());
+        Ok(Self { guard, channel, patience, role, held: Some(held) })
+    }
+
+    fn held(&self) -> &Held {
+        self.held.as_ref().expect("a side is tied until it is dropped")
+    }
+
+    /// Those across the ring.
+    pub(super) fn others(&self) -> &Sides {
+        match self.role {
+            Role::Producer => &self.held().receivers,
+            Role::Consumer => &self.held().senders,
+        }
+    }
+
+    /// How all those across the ring ended, if memory says that they did.
+    #[cold]
+    pub(super) fn ended(&self) -> Option<Ended> {
+        let others = self.others();
+        if matches!(others.glance(), Peer::Alive | Peer::Absent) {
+            return None;
+        }
+        let (standing, holder) = others.last()?;
+        let gone = Box::new(Gone { channel: self.channel.clone(), holder });
+        Some(Ended { died: standing == Peer::Died, gone })
+    }
+
+    /// Says that this side was left in good order. What is mapped stays mapped.
+    pub(super) fn close(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.endpoint = None;
+        }
+    }
+}
+
+impl Parties for Tie {
+    fn sender_lives(&self, index: u64) -> bool {
+        self.held().senders.lives(index)
+    }
+
+    fn receiver_lives(&self, index: u64) -> bool {
+        self.held().receivers.lives(index)
+    }
+
+    fn alone<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        let Held { repair, repair_byte, .. } = self.held();
+        let repair = repair.as_ref()?;
+        // When in doubt, somebody else repairs.
+        if !lock::try_lock(repair, *repair_byte, lock::Mode::Exclusive).unwrap_or(false) {
+            return None;
+        }
+        let result = work();
+        // What cannot be unlocked is unlocked when this side is left.
+        let _ = lock::unlock(repair, *repair_byte);
+        Some(result)
+    }
+}
+
+impl Drop for Tie {
+    /// Closes this side, and removes the segment if nobody uses it and everything was read.
+    fn drop(&mut self) {
+        let Some(Held { endpoint, senders, receivers, segment, .. }) = self.held.take() else {
+            return;
+        };
+        drop(endpoint);
+        drop((senders, receivers));
+        leave(segment);
+    }
+}
