@@ -6,10 +6,10 @@
 
 #[path = "hot_path/messages.rs"]
 mod messages;
-#[path = "hot_path/operations.rs"]
-mod operations;
 #[path = "budgets/mpmc.rs"]
 mod mpmc;
+#[path = "hot_path/operations.rs"]
+mod operations;
 #[path = "budgets/parking.rs"]
 mod parking;
 #[path = "budgets/several.rs"]
