@@ -1,7 +1,9 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
 use std::path::Path;
-use strait_ipc::channel::{Broadcast, Checked, Lanes, Latest, OpenError, Spsc, Trust, Trusted};
+use strait_ipc::channel::{
+    Broadcast, Checked, Lanes, Latest, Mpmc, OpenError, Spsc, Trust, Trusted,
+};
 use strait_ipc::segment::{Directory, NameError, Segment, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
@@ -131,6 +133,24 @@ impl<V: Trust> Domain<V> {
     /// ```
     pub fn lanes<T>(&self, channel: &str) -> Lanes<T, V> {
         Lanes::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// A channel of several senders and several receivers: each message goes to one of them:
+    /// choose, then open one side.
+    ///
+    /// ```
+    /// # use strait::Domain;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let domain = Domain::open("docs")?;
+    /// let mut boss = domain.mpmc::<u64>("work").senders(2).receivers(4).sender()?;
+    /// let mut worker = domain.mpmc::<u64>("work").receiver()?;
+    /// boss.send(&7)?;
+    /// assert_eq!(*worker.recv()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mpmc<T>(&self, channel: &str) -> Mpmc<T, V> {
+        Mpmc::named(self.directory.clone(), &self.name, channel)
     }
 
     /// Removes a channel that no process has open, with whatever messages are left in it; `false`

@@ -7,8 +7,8 @@ pub use strait_ipc::channel::latest::{ReadError, SetError};
 pub use strait_ipc::channel::{
     AsyncReceiver, AsyncSender, Batch, BroadcastReceiver, BroadcastSender, Bytes, BytesReceiver,
     BytesSender, Checked, Claim, DescriptorError, Join, LanesReceiver, LatestReader, LatestWriter,
-    Loan, OnFull, OpenError, Owned, OwnedBytes, Received, Receiver, RecvError, Sample, SendError,
-    Sender, Slow, Spsc, Standby, Trust, Trusted, Wait,
+    Loan, MpmcReceiver, MpmcSample, MpmcSender, OnFull, OpenError, Owned, OwnedBytes, Received,
+    Receiver, RecvError, Sample, SendError, Sender, Slow, Spsc, Standby, Trust, Trusted, Wait,
 };
 pub use strait_ipc::endpoint::{Condition, Holder, PeerView};
 pub use strait_ipc::segment::Segment;

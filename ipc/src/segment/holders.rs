@@ -29,9 +29,10 @@ pub(crate) enum Hold {
 }
 
 impl Holders {
-    /// Of `count` endpoints, which no other process ever sees.
+    /// Of `count` endpoints, which no other process ever sees, and of the [turn](super::Segment::turn)
+    /// behind them.
     pub(super) fn threads(count: u32) -> Self {
-        Self::Threads(Arc::new(Mutex::new(vec![false; count as usize])))
+        Self::Threads(Arc::new(Mutex::new(vec![false; count as usize + 1])))
     }
 
     /// Whether somebody holds the endpoint.
@@ -63,6 +64,19 @@ impl Hold {
                 let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
                 let entry = held.get_mut(slot as usize).filter(|held| !**held);
                 Ok(entry.map(|held| *held = true).is_some())
+            }
+        }
+    }
+}
+
+impl Hold {
+    /// Gives the endpoint back; the next to take it sees what was done meanwhile.
+    pub(crate) fn unlock(&self, slot: u32) -> io::Result<()> {
+        match self {
+            Self::Process(own) => lock::unlock(own, endpoint_byte(slot)),
+            Self::Thread(held) => {
+                release(held, slot);
+                Ok(())
             }
         }
     }

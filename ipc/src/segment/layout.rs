@@ -97,13 +97,6 @@ pub const fn endpoint_byte(slot: u32) -> u64 {
     LIFECYCLE_BYTE + 1 + slot as u64
 }
 
-/// The byte that stands for finishing what dead sides of a channel left, one process at a time; `first` is
-/// the channel's first endpoint.
-pub const fn repair_byte(first: u32) -> u64 {
-    // Behind the endpoints, of which there are fewer.
-    endpoint_byte(first) + (1 << 32)
-}
-
 /// The first page.
 #[allow(missing_docs)]
 #[derive(Debug)]

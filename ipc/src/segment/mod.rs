@@ -379,6 +379,12 @@ impl Segment {
         &self.holders
     }
 
+    /// The number, in the manner of an endpoint's, of the turn to finish what dead sides left: one process at
+    /// a time has it, and loses it when it dies.
+    pub(crate) fn turn(&self) -> u32 {
+        self.endpoint_count
+    }
+
     /// The memory itself, for a side that is held without a mapping of its own.
     pub(crate) fn memory(&self) -> &Arc<Mapping> {
         &self.mapping

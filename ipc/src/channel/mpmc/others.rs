@@ -5,12 +5,9 @@ use crate::channel::link::leave;
 use crate::channel::wait::Patience;
 use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
 use crate::ring::mpmc::Parties;
-use crate::segment::holders::Holders;
-use crate::segment::layout::repair_byte;
+use crate::segment::holders::Hold;
 use crate::segment::{ChannelInfo, Segment};
 use crate::system::fork::Guard;
-use crate::system::{file, lock};
-use std::fs::File;
 use std::sync::Arc;
 use strait_pools::environment::{Liveness, Peer};
 
@@ -100,10 +97,8 @@ struct Held {
     endpoint: Option<Endpoint>,
     senders: Sides,
     receivers: Sides,
-    /// Used for nothing but to be locked by who repairs: a lock belongs to an open description. `None`
-    /// where all sides are threads of this process, none of which is ever found dead.
-    repair: Option<File>,
-    repair_byte: u64,
+    /// The turn to repair is taken with this.
+    repair: Hold,
     segment: Arc<Segment>,
 }
 
@@ -116,16 +111,12 @@ impl Tie {
         patience: Patience,
     ) -> Result<Self, AttachError> {
         let action = "reopen the segment";
-        let repair = match segment.holders() {
-            Holders::Processes(probe) => file::reopen(probe).map(Some),
-            Holders::Threads(_) => Ok(None),
-        };
+        let repair = segment.holders().hold();
         let held = Held {
             endpoint: Some(endpoint),
             senders: Sides::new(&segment, info, Role::Producer)?,
             receivers: Sides::new(&segment, info, Role::Consumer)?,
             repair: repair.map_err(|source| AttachError::System { action, source })?,
-            repair_byte: repair_byte(info.endpoints().start),
             segment,
         };
         let (guard, channel) = (held.segment.guard(), info.label().to_owned());
@@ -174,15 +165,14 @@ impl Parties for Tie {
     }
 
     fn alone<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
-        let Held { repair, repair_byte, .. } = self.held();
-        let repair = repair.as_ref()?;
+        let Held { repair, segment, .. } = self.held();
         // When in doubt, somebody else repairs.
-        if !lock::try_lock(repair, *repair_byte, lock::Mode::Exclusive).unwrap_or(false) {
+        if !repair.try_lock(segment.turn()).unwrap_or(false) {
             return None;
         }
         let result = work();
         // What cannot be unlocked is unlocked when this side is left.
-        let _ = lock::unlock(repair, *repair_byte);
+        let _ = repair.unlock(segment.turn());
         Some(result)
     }
 }
