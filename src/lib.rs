@@ -5,10 +5,11 @@ mod domain;
 pub use domain::Domain;
 pub use strait_ipc::channel::latest::{ReadError, SetError};
 pub use strait_ipc::channel::{
-    AsyncReceiver, AsyncSender, Batch, BroadcastReceiver, BroadcastSender, Bytes, BytesReceiver,
-    BytesSender, Checked, Claim, DescriptorError, Join, LanesReceiver, LatestReader, LatestWriter,
-    Loan, MpmcReceiver, MpmcSample, MpmcSender, OnFull, OpenError, Owned, OwnedBytes, Received,
-    Receiver, RecvError, Sample, SendError, Sender, Slow, Spsc, Standby, Trust, Trusted, Wait,
+    AsyncReceiver, AsyncSender, Batch, Broadcast, BroadcastReceiver, BroadcastSender, Bytes,
+    BytesReceiver, BytesSender, Checked, Claim, DescriptorError, Join, Lanes, LanesReceiver,
+    Latest, LatestReader, LatestWriter, Loan, Mpmc, MpmcReceiver, MpmcSample, MpmcSender, OnFull,
+    OpenError, Owned, OwnedBytes, Received, Receiver, RecvError, Sample, SendError, Sender, Slow,
+    Spsc, Standby, Trust, Trusted, Wait,
 };
 pub use strait_ipc::endpoint::{Condition, Holder, PeerView};
 pub use strait_ipc::segment::Segment;

@@ -1,9 +1,12 @@
 //! The trading example as its users run it: several real processes, judged by what they print.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,6 +21,27 @@ fn trading() -> Command {
 
 fn run(arguments: &[&str]) -> Output {
     trading().args(arguments).output().expect("the example starts")
+}
+
+/// Starts a part, with what it prints kept.
+fn start(part: &str, domain: &str, arguments: &[&str]) -> Child {
+    let mut part_of = trading();
+    part_of.args([part, "--domain", domain, "--json"]).args(arguments);
+    part_of.stdout(Stdio::piped()).stderr(Stdio::piped());
+    part_of.spawn().expect("the part starts")
+}
+
+fn end(part: Child) -> Output {
+    part.wait_with_output().expect("the part ends")
+}
+
+/// Waits until a file is there and has something in it.
+fn await_file(path: &Path) {
+    let began = Instant::now();
+    while !fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is recorded");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn report(output: &Output) -> Value {
@@ -54,6 +78,13 @@ fn a_short_day_arrives_whole_and_the_books_agree() {
     }
     assert_eq!(report["differences"], Value::Array(vec![]));
     assert_eq!(report["books"].as_array().map(Vec::len), Some(64));
+    // The recorder has what the feed sent, and the feed the orders that the book builder sent.
+    assert_eq!(report["recorded"], 20_000);
+    assert!(report["digest"].is_string());
+    assert_eq!(report["record_digest"], report["digest"]);
+    assert_eq!(report["orders_sent"], 20_000 / 1024);
+    assert_eq!(report["orders_received"], report["orders_sent"]);
+    assert_eq!(report["orders_out_of_order"], 0);
     assert!(report["msgs_per_s"].as_f64() > Some(0.0));
     assert_eq!(report["p50_ns"], Value::Null, "no latency without a rate");
     let cores = std::thread::available_parallelism().expect("the cores are known").get();
@@ -81,41 +112,132 @@ fn a_rate_gives_latencies_in_order() {
 }
 
 #[test]
-fn the_parts_find_each_other_in_either_order() {
-    for (first, second) in [("feed", "book"), ("book", "feed")] {
-        let domain = format!("test-{}-{first}-first", std::process::id());
-        let part = |name| {
-            let mut part = trading();
-            part.args([name, "--domain", &domain, "--messages", "5000", "--json"]);
-            part.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-            part
-        };
-        let started = part(first).spawn().expect("the first part starts");
-        // Mostly enough for the first to be first; the outcome is the same if it is not.
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let second = part(second).output().expect("the second part starts");
-        let first = started.wait_with_output().expect("the first part ends");
-
-        for output in [&first, &second] {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{}: {errors}", output.status);
+fn the_parts_find_each_other_in_any_order() {
+    for order in [
+        ["feed", "book", "record"],
+        ["feed", "record", "book"],
+        ["book", "feed", "record"],
+        ["book", "record", "feed"],
+        ["record", "feed", "book"],
+        ["record", "book", "feed"],
+    ] {
+        let domain = format!("test-{}-{}", std::process::id(), order.concat());
+        let started = order.map(|part| {
+            let started = start(part, &domain, &["--messages", "5000"]);
+            // Mostly enough for each to be there before the next; the outcome is the same if it is not.
+            thread::sleep(Duration::from_millis(50));
+            started
+        });
+        for (part, output) in order.into_iter().zip(started.map(end)) {
+            match part {
+                "feed" => {
+                    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}")
+                }
+                "book" => {
+                    let report = report(&output);
+                    assert_eq!((&report["messages"], &report["lost"]), (&5_000.into(), &0.into()));
+                }
+                _ => assert_eq!(report(&output)["recorded"], 5_000),
+            }
         }
-        let printed = [first.stdout, second.stdout].concat();
-        let report: Value = serde_json::from_slice(&printed).expect("one JSON object");
-        assert_eq!((&report["messages"], &report["lost"]), (&5_000.into(), &0.into()));
         assert_eq!(segments(&domain), Vec::<PathBuf>::new(), "nothing is left behind");
     }
 }
 
 #[test]
-fn a_bad_file_ends_both_parts_with_the_reason() {
+fn every_event_is_in_the_file_and_nothing_is_allocated_for_it() {
+    let directory = TempDir::new().expect("a directory for the file");
+    let path = directory.path().join("day.events");
+    let file = path.to_str().expect("a plain path");
+    let report = report(&run(&["--messages", "50000", "--record", file, "--json"]));
+    assert_eq!(report["recorded"], 50_000);
+    let bytes = fs::read(&path).expect("the record can be read");
+    let (events, rest) = bytes.as_chunks::<48>();
+    assert_eq!((events.len(), rest.len()), (50_000, 0));
+    for (number, event) in (0_u64..).zip(events) {
+        assert_eq!(event[..8], number.to_le_bytes());
+    }
+}
+
+/// A day that lasts a second, so that something can happen in the middle.
+const SLOW_DAY: [&str; 4] = ["--messages", "100000", "--rate", "100000"];
+
+/// Longer than the feed takes to fill its ring on such a day.
+const UNTIL_FULL: Duration = Duration::from_millis(1500);
+
+#[test]
+fn a_paused_recorder_holds_the_others_up_and_a_killed_one_does_not() {
+    let directory = TempDir::new().expect("a directory for the file");
+    let path = directory.path().join("day.events");
+    let domain = format!("test-{}-killed-recorder", std::process::id());
+    let (mut feed, book) = (start("feed", &domain, &SLOW_DAY), start("book", &domain, &[]));
+    let mut record = start("record", &domain, &["--record", path.to_str().expect("a plain path")]);
+    await_file(&path);
+    let pid = Pid::from_child(&record);
+    kill_process(pid, Signal::STOP).expect("the recorder is there");
+    thread::sleep(UNTIL_FULL);
+    let waits = feed.try_wait().expect("the feed can be asked after").is_none();
+    record.kill().expect("the recorder is there");
+    record.wait().expect("the recorder ends");
+    assert!(waits, "whoever is waited for loses nothing while it lives");
+
+    let (feed, book) = (end(feed), end(book));
+    assert!(feed.status.success(), "{feed:?}");
+    let report = report(&book);
+    assert_eq!((&report["messages"], &report["lost"]), (&100_000.into(), &0.into()));
+    assert_eq!(report["orders_received"], 100_000 / 1024);
+    assert_eq!((&report["recorded"], &report["record_digest"]), (&Value::Null, &Value::Null));
+    assert_eq!(segments(&domain), Vec::<PathBuf>::new(), "nothing is left behind");
+}
+
+#[test]
+fn a_killed_book_builder_is_named_by_the_feed_and_does_not_hold_up_the_recorder() {
+    let directory = TempDir::new().expect("a directory for the file");
+    let path = directory.path().join("day.events");
+    let domain = format!("test-{}-killed-builder", std::process::id());
+    let feed = start("feed", &domain, &SLOW_DAY);
+    let mut book = start("book", &domain, &[]);
+    let record = start("record", &domain, &["--record", path.to_str().expect("a plain path")]);
+    await_file(&path);
+    book.kill().expect("the book builder is there");
+    book.wait().expect("the book builder ends");
+
+    let (feed, record) = (end(feed), end(record));
+    let errors = String::from_utf8_lossy(&feed.stderr);
+    assert_eq!(feed.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("the book builder left before the end"), "{errors}");
+    assert_eq!(report(&record)["recorded"], 100_000);
+    for left in segments(&domain) {
+        fs::remove_file(left).expect("what the dead one had not read can be removed");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_made_ends_all_parts_with_the_reason() {
+    let child = trading()
+        .args(["--messages", "5000", "--record", "/nowhere/day.events", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the example starts");
+    let domain = format!("trading-{}", child.id());
+    let output = end(child);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("cannot make `/nowhere/day.events`"), "{errors}");
+    assert!(errors.contains("the record failed"), "{errors}");
+    assert_eq!(segments(&domain), Vec::<PathBuf>::new(), "nothing is left behind");
+}
+
+#[test]
+fn a_bad_file_ends_all_parts_with_the_reason() {
     let directory = TempDir::new().expect("a directory for the file");
     let path = directory.path().join("bad.itch");
     fs::write(&path, b"no messages at all").expect("the file can be written");
     let child = trading()
         .args(["--itch", path.to_str().expect("a plain path"), "--json"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the example starts");
     let domain = format!("trading-{}", child.id());

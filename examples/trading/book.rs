@@ -199,6 +199,13 @@ impl Books {
         })
     }
 
+    /// The best bid of a stock, or the best ask where nobody bids: side and price.
+    pub(crate) fn best(&self, stock: u16) -> Option<(u8, u32)> {
+        let book = self.books[usize::from(stock)].as_ref()?;
+        let bid = book.bids.levels.last().map(|level| (b'B', level.rank));
+        bid.or_else(|| book.asks.levels.last().map(|level| (b'S', !level.rank)))
+    }
+
     /// The day as a whole.
     pub(crate) fn totals(&self) -> Totals {
         let books = self.books.iter().flatten().count();

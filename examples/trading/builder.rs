@@ -1,5 +1,5 @@
-//! The book builder: receives events, keeps the books, measures, and compares what it has in the
-//! end with what the feed expects.
+//! The book builder: receives events, keeps the books, sends orders, measures, and compares what it has
+//! in the end with what the feed expects.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,8 +12,9 @@ use strait::{Receiver, RecvError};
 use strait_pools::pool::PoolError;
 use strait_tools::allocations;
 
+use crate::answers::{Heard, Order, Trader};
 use crate::book::Books;
-use crate::channels::Market;
+use crate::channels::{self, BuilderEnds, Market};
 use crate::clock::now_ns;
 use crate::event::{Event, control};
 use crate::feed::due_after_ns;
@@ -42,14 +43,16 @@ pub(crate) fn run(
     core: Option<usize>,
 ) -> anyhow::Result<()> {
     let mut day = ReceivedDay::new()?;
-    let (mut events, mut expected) = market.join_as_builder()?;
+    let mut ends = market.join_as_builder()?;
     // Everything is made, so the warm-up ends with the announcement that the day begins.
-    day.take_until(&mut events, |day| day.has_begun)?;
-    let (allocations, whole) =
-        allocations::count(|| day.take_until(&mut events, |day| day.is_over));
+    day.take(&channels::opening(&mut ends.events)?)?;
+    let (allocations, whole) = allocations::count(|| day.take_all(&mut ends));
     whole?;
-    let differences = compare(&day.books, &mut expected)?;
-    let report = day.report(differences, allocations, core);
+    let BuilderEnds { mut expected, orders, notes, .. } = ends;
+    // The feed, before it says what it expects, waits until no more orders can come.
+    drop((orders, notes));
+    let comparison = compare(&day.books, &mut expected)?;
+    let report = day.report(comparison, allocations, core);
     println!("{}", if options.json { report.json() } else { report.text() });
     if let Some(folder) = &options.report {
         report.write_to(folder)?;
@@ -60,6 +63,7 @@ pub(crate) fn run(
 /// What has come so far.
 struct ReceivedDay {
     books: Books,
+    trader: Trader,
     /// The sequence that has to come next.
     next: u64,
     received: u64,
@@ -71,8 +75,6 @@ struct ReceivedDay {
     /// Time during which the feed was sending.
     busy_ns: u64,
     latencies: Histogram<u64>,
-    /// Whether its first schedule has come. What comes before is left from a day that broke off.
-    has_begun: bool,
     is_over: bool,
 }
 
@@ -89,6 +91,7 @@ impl ReceivedDay {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
             books: Books::new()?,
+            trader: Trader::default(),
             next: 0,
             received: 0,
             lost: 0,
@@ -97,42 +100,38 @@ impl ReceivedDay {
             schedule: Schedule::default(),
             busy_ns: 0,
             latencies: Histogram::new_with_bounds(1, LONGEST_NS, 3)?,
-            has_begun: false,
             is_over: false,
         })
     }
 
-    fn take_until(
-        &mut self,
-        events: &mut Receiver<Event>,
-        is_enough: impl Fn(&Self) -> bool,
-    ) -> anyhow::Result<()> {
-        while !is_enough(self) {
-            let event = events
+    fn take_all(&mut self, ends: &mut BuilderEnds) -> anyhow::Result<()> {
+        while !self.is_over {
+            let event = ends
+                .events
                 .recv()
                 .with_context(|| format!("the day broke off after message {}", self.next))?;
-            self.take(&event)?;
+            if let Some(order) = self.take(&event)? {
+                // There is room: see `channels`.
+                ends.orders.send(&order).context("the feed takes no more orders")?;
+            }
         }
         Ok(())
     }
 
+    /// Takes the next event into account. Returns the order that it prompts, if any.
     #[inline]
-    fn take(&mut self, event: &Event) -> Result<(), PoolError> {
+    fn take(&mut self, event: &Event) -> Result<Option<Order>, PoolError> {
         // Before anything else: what follows is not the channel's time.
         let received_ns = if self.schedule.rate == 0 { 0 } else { now_ns() };
-        if !self.has_begun && !event.begins_day() {
-            return Ok(());
-        }
         if !event.is_intact() {
             // Its place in the sequence is taken, whatever it says.
             self.torn += 1;
             self.next += 1;
-            return Ok(());
+            return Ok(None);
         }
         self.check_sequence(event.sequence);
         match event.kind {
             control::SCHEDULE => {
-                self.has_begun = true;
                 self.schedule = Schedule {
                     first: event.sequence,
                     start_ns: event.timestamp_ns,
@@ -151,9 +150,10 @@ impl ReceivedDay {
                 self.received += 1;
                 self.next = event.sequence + 1;
                 self.books.apply(event)?;
+                return Ok(self.trader.consider(event, &self.books));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     #[inline]
@@ -167,10 +167,11 @@ impl ReceivedDay {
 
     fn report(
         self,
-        differences: Vec<String>,
+        comparison: Comparison,
         allocations: Option<u64>,
         core: Option<usize>,
     ) -> Report {
+        let Comparison { differences, heard } = comparison;
         Report {
             core,
             allocations,
@@ -184,13 +185,23 @@ impl ReceivedDay {
             latencies: (self.schedule.rate > 0).then_some(self.latencies),
             books: self.books.summaries().collect(),
             differences,
+            ordered: self.trader.ordered(),
+            heard,
         }
     }
 }
 
-/// Every difference between the books built and those expected, in words.
-fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<Vec<String>> {
-    let mut differences = Vec::new();
+/// What the feed tells in the end.
+#[derive(Default)]
+struct Comparison {
+    /// Every difference between the books built and those expected, in words.
+    differences: Vec<String>,
+    heard: Heard,
+}
+
+/// Compares the books built with those expected.
+fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<Comparison> {
+    let Comparison { mut differences, mut heard } = Comparison::default();
     let mut built = by_stock(books);
     loop {
         match expected.recv() {
@@ -204,6 +215,7 @@ fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<V
                         differences.push(format!("of the day: {own:?}, expected {totals:?}"));
                     }
                 }
+                Expected::Heard(told) => heard = told,
                 Expected::Book(book) => match built.remove(&book.stock) {
                     Some(own) if own == book => {}
                     Some(own) => differences.push(format!("{own}, expected {book}")),
@@ -215,7 +227,7 @@ fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<V
         }
     }
     differences.extend(built.into_values().map(|book| format!("{book}, expected none")));
-    Ok(differences)
+    Ok(Comparison { differences, heard })
 }
 
 fn by_stock(books: &Books) -> BTreeMap<u16, BookSummary> {
@@ -225,6 +237,7 @@ fn by_stock(books: &Books) -> BTreeMap<u16, BookSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Record;
     use crate::day::Day;
     use crate::itch;
     use crate::reference::Reference;
@@ -238,7 +251,6 @@ mod tests {
     #[test]
     fn lost_repeated_and_torn_messages_are_told_apart() {
         let mut day = ReceivedDay::new().unwrap();
-        day.take(&market(77)).unwrap(); // of a day that broke off
         day.take(&Event::schedule(0, 0, 0)).unwrap();
         for sequence in [0, 1, 2, 5, 6] {
             day.take(&market(sequence)).unwrap(); // 3 and 4 are lost
@@ -247,9 +259,10 @@ mod tests {
         day.take(&Event { price: 1, ..market(7) }).unwrap();
         day.take(&market(8)).unwrap();
         day.take(&Event::pause(10)).unwrap(); // 9 is lost
-        day.take(&Event::end(10)).unwrap();
+        day.take(&Event::end(Record { messages: 10, digest: 0 })).unwrap();
         assert!(day.is_over);
-        let Report { messages, lost, repeated, torn, .. } = day.report(vec![], None, None);
+        let Report { messages, lost, repeated, torn, .. } =
+            day.report(Comparison::default(), None, None);
         assert_eq!((messages, lost, repeated, torn), (7, 3, 1, 1));
     }
 
@@ -260,7 +273,8 @@ mod tests {
         day.take(&Event::schedule(0, a_second_ago, 10)).unwrap();
         day.take(&market(0)).unwrap();
         day.take(&market(1)).unwrap();
-        let latencies = day.report(vec![], None, None).latencies.expect("a rate was announced");
+        let latencies =
+            day.report(Comparison::default(), None, None).latencies.expect("a rate was announced");
         // Due 1.0 s and 0.9 s ago; no more than a minute is recorded.
         assert_eq!(latencies.len(), 2);
         assert!(latencies.min() >= 890_000_000, "{}", latencies.min());
@@ -287,7 +301,7 @@ mod tests {
                 sender.send(&Expected::Book(book)).unwrap();
             }
             drop(sender);
-            compare(&books, &mut receiver).unwrap()
+            compare(&books, &mut receiver).unwrap().differences
         };
         assert_eq!(differences(|_| {}), Vec::<String>::new());
         assert_eq!(differences(|book| book.asks.shares += 1).len(), 64);

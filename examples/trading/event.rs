@@ -2,6 +2,7 @@
 
 use strait::Message;
 
+use crate::answers::Record;
 use crate::itch::bytes_at;
 
 /// Kinds that are no ITCH letter: the feed's own announcements.
@@ -135,9 +136,15 @@ impl Event {
         Self { sequence: messages, kind: control::PAUSE, ..Self::default() }.sealed()
     }
 
-    /// Announces that the day is over after `messages` messages.
-    pub(crate) fn end(messages: u64) -> Self {
-        Self { sequence: messages, kind: control::END, ..Self::default() }.sealed()
+    /// Announces that the day is over, and what was sent of it.
+    pub(crate) fn end(sent: Record) -> Self {
+        let Record { messages: sequence, digest: order } = sent;
+        Self { sequence, order, kind: control::END, ..Self::default() }.sealed()
+    }
+
+    /// What was sent of the day that this announces the [end](Event::end) of.
+    pub(crate) fn ended(&self) -> Record {
+        Record { messages: self.sequence, digest: self.order }
     }
 
     /// Whether this is the first schedule of a day.
@@ -150,6 +157,22 @@ impl Event {
     #[inline]
     pub(crate) fn is_intact(&self) -> bool {
         self.checksum == self.expected_checksum()
+    }
+
+    /// The event as it lies in memory.
+    #[inline]
+    pub(crate) fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        bytes[0..8].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.timestamp_ns.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.order.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.other.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.price.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.shares.to_le_bytes());
+        bytes[40..42].copy_from_slice(&self.stock.to_le_bytes());
+        bytes[42..44].copy_from_slice(&[self.kind, self.side]);
+        bytes[44..48].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes
     }
 
     #[inline]

@@ -1,16 +1,16 @@
-//! The feed handler: reads ITCH, sends events, and in the end says what the books should be.
+//! The feed handler: reads ITCH, sends events and takes orders meanwhile, and in the end says what the
+//! books should be.
 
-use std::hint;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use strait::{SendError, Sender};
 use strait_tools::allocations;
 
-use crate::channels::Market;
+use crate::answers::{Desk, Record};
+use crate::channels::{BATCH, FeedEnds, Market};
 use crate::clock::now_ns;
 use crate::day::{self, Day};
 use crate::event::Event;
@@ -24,9 +24,6 @@ const PROGRESS_STEP: u64 = 1 << 16;
 
 /// Time between two drawings of it.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
-
-/// Messages published together when they are sent as fast as possible.
-const BATCH: usize = 64;
 
 /// Time between the announcement of a schedule and its first message.
 const LEAD_NS: u64 = 1_000_000;
@@ -64,36 +61,39 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
     // A bad file is told before anybody is connected.
     let mut more = input.load()?;
 
-    let (mut events, mut expected) = market.join_as_feed()?;
+    let ends = market.join_as_feed()?;
+    let mut sending = Sending { market, ends, desk: Desk::default(), sent: Record::default() };
     let rate = options.rate.unwrap_or(0);
     let mut reference = Reference::new();
-    let mut batch = Vec::with_capacity(BATCH);
-    let (mut sent, mut allocated) = (0, 0);
+    let mut allocated = 0;
     while more {
         progress.phase("sending");
-        let first = sent;
         let start_ns = now_ns() + LEAD_NS;
-        events.send(&Event::schedule(first, start_ns, rate))?;
+        let schedule = Event::schedule(sending.sent.messages, start_ns, rate);
+        sending.ends.events.send(&schedule)?;
         let (allocations, outcome) = allocations::count(|| {
             if rate == 0 {
-                send_fast(&mut events, input.stretch(), first, &mut batch, &progress)
+                sending.send_fast(input.stretch(), &progress)
             } else {
-                send_paced(&mut events, input.stretch(), first, start_ns, rate)
+                sending.send_paced(input.stretch(), start_ns, rate)
             }
         });
-        sent = outcome?;
+        outcome?;
         allocated += allocations.unwrap_or(0);
-        events.send(&Event::pause(sent))?;
+        sending.ends.events.send(&Event::pause(sending.sent.messages))?;
 
         progress.phase("checking");
         itch::messages(input.stretch()).for_each(|message| reference.read(message));
         progress.phase("reading");
         more = input.load()?;
     }
-    events.send(&Event::end(sent))?;
-    expected.send(&Expected::Day(reference.totals()))?;
+    let Sending { mut ends, desk, sent, .. } = sending;
+    ends.events.send(&Event::end(sent))?;
+    let heard = ends.hear_out(desk, sent)?;
+    ends.expected.send(&Expected::Day(reference.totals()))?;
+    ends.expected.send(&Expected::Heard(heard))?;
     for book in reference.summaries() {
-        expected.send(&Expected::Book(book))?;
+        ends.expected.send(&Expected::Book(book))?;
     }
     progress.finish();
     if allocated > 0 {
@@ -102,53 +102,50 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Sends a stretch as fast as the book builder takes it. Returns the number sent so far.
-fn send_fast(
-    events: &mut Sender<Event>,
-    stretch: &[u8],
-    first: u64,
-    batch: &mut Vec<Event>,
-    progress: &Progress,
-) -> Result<u64, SendError> {
-    let mut messages = itch::messages(stretch);
-    let mut sequence = first;
-    loop {
-        batch.clear();
-        batch.extend(
-            (sequence..).zip(messages.by_ref().take(BATCH)).map(|(n, m)| Event::from_itch(n, m)),
-        );
-        if batch.is_empty() {
-            return Ok(sequence);
-        }
-        events.send_all(batch).map_err(|(_, error)| error)?;
-        sequence += batch.len() as u64;
-        if sequence.is_multiple_of(PROGRESS_STEP) {
-            progress.sent(sequence);
-        }
-    }
+/// A day on its way.
+struct Sending<'a> {
+    market: &'a Market,
+    ends: FeedEnds,
+    desk: Desk,
+    sent: Record,
 }
 
-/// Sends each message of a stretch at its time, or at once when that is over: none is left out
-/// because the reader is slow. Returns the number sent so far.
-fn send_paced(
-    events: &mut Sender<Event>,
-    stretch: &[u8],
-    first: u64,
-    start_ns: u64,
-    rate: u64,
-) -> Result<u64, SendError> {
-    // No progress here: to draw it takes longer than the time between two messages.
-    let mut sequence = first;
-    for message in itch::messages(stretch) {
-        let event = Event::from_itch(sequence, message);
-        let due_ns = start_ns + due_after_ns(sequence - first, rate);
-        while now_ns() < due_ns {
-            hint::spin_loop();
+impl Sending<'_> {
+    /// Sends a stretch as fast as the slower listener takes it.
+    fn send_fast(&mut self, stretch: &[u8], progress: &Progress) -> anyhow::Result<()> {
+        for message in itch::messages(stretch) {
+            self.send(&Event::from_itch(self.sent.messages, message))?;
+            if self.sent.messages.is_multiple_of(PROGRESS_STEP) {
+                progress.sent(self.sent.messages);
+            }
         }
-        events.send(&event)?;
-        sequence += 1;
+        Ok(())
     }
-    Ok(sequence)
+
+    /// Sends each message of a stretch at its time, or at once when that is over: none is left out
+    /// because a listener is slow.
+    fn send_paced(&mut self, stretch: &[u8], start_ns: u64, rate: u64) -> anyhow::Result<()> {
+        // No progress here: to draw it takes longer than the time between two messages.
+        for (index, message) in (0..).zip(itch::messages(stretch)) {
+            let event = Event::from_itch(self.sent.messages, message);
+            let due_ns = start_ns + due_after_ns(index, rate);
+            while now_ns() < due_ns {
+                self.market.pause();
+            }
+            self.send(&event)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn send(&mut self, event: &Event) -> anyhow::Result<()> {
+        self.ends.events.send(event)?;
+        self.sent.add(event);
+        if self.sent.messages.is_multiple_of(BATCH) {
+            self.ends.take_orders(&mut self.desk, self.sent.messages)?;
+        }
+        Ok(())
+    }
 }
 
 /// When message `index` of a schedule is due, counted from the schedule's start.

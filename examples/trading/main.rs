@@ -1,30 +1,38 @@
-//! Market data between two processes: a feed handler and a book builder.
+//! Market data between three processes: a feed handler, a book builder and a recorder.
 //!
 //! ```text
-//! cargo run --release --example trading                        both, with a synthetic day
-//! cargo run --release --example trading -- --itch FILE         both, with a NASDAQ file
+//! cargo run --release --example trading                        all, with a synthetic day
+//! cargo run --release --example trading -- --itch FILE         all, with a NASDAQ file
 //! cargo run --release --example trading -- --rate 1000000      at a steady rate, with latencies
 //!                       (--report DIR writes them to files, with a plot)
-//! cargo run --release --example trading -- feed                one part; the other in another
-//! cargo run --release --example trading -- book                terminal, in either order
+//! cargo run --release --example trading -- --record FILE       every event in a file as well
+//! cargo run --release --example trading -- feed                one part; the others in other
+//! cargo run --release --example trading -- book                terminals, in any order
+//! cargo run --release --example trading -- record
 //! ```
 //!
-//! The feed reads NASDAQ TotalView-ITCH 5.0 and sends every message as a typed event. The book
-//! builder keeps the order book of every stock, proves that nothing was lost, repeated or torn, and
-//! compares its books with those that the feed made straight from the bytes. Each part runs on a thread
-//! pinned to a core of its own, where there are two. Orders and books come from pools that are filled
-//! beforehand: a run in which a warm part allocates fails.
+//! The feed reads NASDAQ TotalView-ITCH 5.0 and sends every message as a typed event, once for all who
+//! listen. The book builder keeps the order book of every stock, proves that nothing was lost, repeated or
+//! torn, and compares its books with those that the feed made straight from the bytes. By a simple rule it
+//! sends orders back, in a lane of its own; the feed, which stands for the exchange, takes them between its
+//! events. The recorder counts and digests every event, and what it has must be what the feed sent. It may
+//! be killed: the others go on without it.
+//!
+//! Each part runs on a thread pinned to a core of its own, where there are as many. Orders and books come
+//! from pools that are filled beforehand: a run in which a warm part allocates fails.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `channels.rs` | the three channels between the parts: **Strait is used here** |
-//! | `event.rs`, `summary.rs` | the messages that travel: a plain one, and one with nested lists |
-//! | `feed.rs`, `builder.rs` | the two parts |
-//! | `together.rs` | both at once |
+//! | `channels.rs` | the four channels between the parts: **Strait is used here** |
+//! | `event.rs`, `summary.rs` | the messages that go out: a plain one, and one with nested lists |
+//! | `answers.rs` | the messages that come back: plain orders, and notes |
+//! | `feed.rs`, `builder.rs`, `recorder.rs` | the three parts |
+//! | `together.rs` | all at once |
 //! | `itch.rs`, `input.rs`, `day.rs` | the format, its files, and a synthetic day |
 //! | `book.rs`, `reference.rs` | the books, fast and by other means |
 //! | `report.rs`, `clock.rs` | tables, JSON and a plot; time and cores |
 
+mod answers;
 mod book;
 mod builder;
 mod channels;
@@ -34,6 +42,7 @@ mod event;
 mod feed;
 mod input;
 mod itch;
+mod recorder;
 mod reference;
 mod report;
 mod summary;
@@ -49,15 +58,16 @@ use strait_tools::allocations::CountingAllocator;
 use crate::builder::BookOptions;
 use crate::channels::Market;
 use crate::feed::FeedOptions;
+use crate::recorder::RecordOptions;
 
 /// So that a run can tell, and prove, that it allocates nothing once it is warm.
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Market data between two processes: a feed handler and a book builder
+/// Market data between three processes: a feed handler, a book builder and a recorder
 #[derive(Clone, Debug, Parser)]
 struct Options {
-    /// The part to run; without it, both
+    /// The part to run; without it, all
     part: Option<Part>,
 
     #[command(flatten, next_help_heading = "Feed")]
@@ -66,12 +76,15 @@ struct Options {
     #[command(flatten, next_help_heading = "Book builder")]
     book: BookOptions,
 
-    /// The domain in which the parts meet [default: `trading`, or one of their own for both]
-    #[arg(long, value_name = "NAME", help_heading = "Both")]
+    #[command(flatten, next_help_heading = "Recorder")]
+    record: RecordOptions,
+
+    /// The domain in which the parts meet [default: `trading`, or one of their own for all]
+    #[arg(long, value_name = "NAME", help_heading = "All")]
     domain: Option<String>,
 
     /// Let the kernel choose the cores
-    #[arg(long, help_heading = "Both")]
+    #[arg(long, help_heading = "All")]
     no_pin: bool,
 
     /// End when this process, which is the parent, ends
@@ -83,8 +96,10 @@ struct Options {
 enum Part {
     /// Reads ITCH and sends events
     Feed,
-    /// Receives events and keeps the books
+    /// Receives events, keeps the books and sends orders
     Book,
+    /// Receives events and records them
+    Record,
 }
 
 impl Part {
@@ -92,6 +107,7 @@ impl Part {
         match self {
             Self::Feed => "feed",
             Self::Book => "book",
+            Self::Record => "record",
         }
     }
 }
@@ -116,17 +132,27 @@ fn run(options: &Options) -> anyhow::Result<()> {
     };
     let cores = clock::cores();
     let market = Market::open(options.domain.as_deref().unwrap_or("trading"), cores.len())?;
-    // Without a core for each part, or where the kernel refuses, a run is slower, not wrong.
+    // Without a core for each part, or where the kernel refuses, a run is slower, not wrong. On two
+    // cores the recorder takes what time the others leave.
     let mut thread = PinnedThread::builder().name(part.name()).best_effort();
-    if let [_, _, ..] = cores.as_slice()
+    if let Some(&core) = cores.get(part as usize)
+        && cores.len() > 1
         && !options.no_pin
     {
-        thread = thread.core(cores[part as usize]);
+        thread = thread.core(core);
     }
-    let Options { feed, book, .. } = options.clone();
+    let Options { feed, book, record, with_parent, .. } = options.clone();
     let running = thread.spawn(move |context: &mut Context| match part {
         Part::Feed => feed::run(&feed, &market),
         Part::Book => builder::run(&book, &market, context.set_up().core()),
+        Part::Record => {
+            let recorded = recorder::run(&record, &market)?;
+            // Else the book builder's report, which has it, is the only one.
+            if with_parent.is_none() {
+                println!("{}", recorder::text(recorded, book.json));
+            }
+            Ok(())
+        }
     });
     running?.join()?
 }

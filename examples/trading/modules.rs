@@ -3,6 +3,7 @@
 // Much is used by the program alone.
 #![allow(dead_code)]
 
+mod answers;
 mod book;
 mod builder;
 mod channels;
@@ -12,6 +13,7 @@ mod event;
 mod feed;
 mod input;
 mod itch;
+mod recorder;
 mod reference;
 mod report;
 mod summary;

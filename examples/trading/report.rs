@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use strait_tools::environment::environment;
 use strait_tools::report::{self, ReportInput, Series};
 
+use crate::answers::{Heard, Record};
 use crate::book::{BOOKS, LEVELS, ORDERS};
 use crate::itch;
 use crate::summary::{BookSummary, SideSummary, Totals, dollars};
@@ -48,6 +49,10 @@ pub(crate) struct Report {
     pub(crate) books: Vec<BookSummary>,
     /// How they differ from those the feed expects.
     pub(crate) differences: Vec<String>,
+    /// Orders sent.
+    pub(crate) ordered: u64,
+    /// What the feed received of them, and the recorder of everything.
+    pub(crate) heard: Heard,
 }
 
 impl Report {
@@ -73,6 +78,7 @@ impl Report {
             self.rate()
         )?;
         writeln!(out, "lost {lost}, repeated {repeated}, torn {torn}")?;
+        writeln!(out, "{}", self.answers())?;
         writeln!(out, "{}\n", self.warmth())?;
         match &self.latencies {
             Some(latencies) => writeln!(out, "{}\n", latency_table(latencies))?,
@@ -92,6 +98,18 @@ impl Report {
         let (books, differences) = (self.books.len(), self.differences.len());
         write!(out, "{books} books compared with the reference, {differences} differences")?;
         self.differences.iter().try_for_each(|difference| write!(out, "\n{difference}"))
+    }
+
+    /// What became of the orders and the record.
+    fn answers(&self) -> String {
+        let Self { ordered, heard: Heard { orders, disorderly, recorded, .. }, .. } = self;
+        let recorded = match recorded {
+            Some(Record { messages, digest }) => format!("{messages}, digest {digest:016x}"),
+            None => "nothing: the recorder left before the end".to_owned(),
+        };
+        format!(
+            "ordered {ordered}, received {orders}, out of order {disorderly}\nrecorded {recorded}"
+        )
     }
 
     /// Where the book builder ran, and what it allocated meanwhile.
@@ -158,6 +176,12 @@ impl Report {
             "lost": self.lost,
             "repeated": self.repeated,
             "torn": self.torn,
+            "digest": hexadecimal(self.heard.sent),
+            "recorded": self.heard.recorded.map(|record| record.messages),
+            "record_digest": self.heard.recorded.map(hexadecimal),
+            "orders_sent": self.ordered,
+            "orders_received": self.heard.orders,
+            "orders_out_of_order": self.heard.disorderly,
             "core": self.core,
             "allocations_after_warm_up": self.allocations,
             "outgrown": self.outgrown,
@@ -194,12 +218,22 @@ impl Report {
         report::write(folder, &input).map(drop)
     }
 
-    /// An error unless every message arrived, once and intact, the books are as expected, and nothing
-    /// was allocated on the way though there was room for the day.
+    /// An error unless every message arrived, once and intact, and so did every order; the books and the
+    /// record, if there is one, are as expected; and nothing was allocated on the way though there was
+    /// room for the day.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
-        let Self { lost, repeated, torn, .. } = self;
+        let Self { lost, repeated, torn, ordered, .. } = self;
+        let Heard { orders, disorderly, sent, recorded } = self.heard;
         if lost + repeated + torn > 0 {
             bail!("the channel lost {lost} messages, repeated {repeated} and tore {torn}");
+        }
+        if orders != *ordered || disorderly > 0 {
+            bail!(
+                "{ordered} orders were sent, {orders} received, {disorderly} of them out of order"
+            );
+        }
+        if let Some(recorded) = recorded.filter(|&recorded| recorded != sent) {
+            bail!("the recorder has {recorded:?}, and {sent:?} was sent");
         }
         if let Some(count @ 1..) = self.allocations
             && !self.outgrown
@@ -241,6 +275,10 @@ fn best(side: &SideSummary, show: impl Fn(u64, String) -> String) -> String {
     side.best.first().map_or(String::new(), |level| show(level.shares, dollars(level.price)))
 }
 
+fn hexadecimal(record: Record) -> String {
+    format!("{:016x}", record.digest)
+}
+
 fn book_json(book: &BookSummary) -> Value {
     let side = |side: &SideSummary| {
         let best = side.best.first();
@@ -269,6 +307,7 @@ mod tests {
             bids: SideSummary::of([bid].into_iter()),
             asks: SideSummary::default(),
         };
+        let record = Record { messages: 3, digest: 0xfeed };
         Report {
             messages: 3,
             totals: Totals::new(&counts, 0, 1),
@@ -282,6 +321,8 @@ mod tests {
             latencies: None,
             books: vec![book],
             differences: vec![],
+            ordered: 2,
+            heard: Heard { orders: 2, disorderly: 0, sent: record, recorded: Some(record) },
         }
     }
 
@@ -300,6 +341,8 @@ mod tests {
         └─────────────────────────────┘
         3 messages in 1.500 s: 2 a second
         lost 0, repeated 0, torn 0
+        ordered 2, received 2, out of order 0
+        recorded 3, digest 000000000000feed
         book builder pinned to core 1, no heap allocation after warm-up
 
         ┌────────────────┐
@@ -324,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_report_for_programs() {
-        insta::assert_snapshot!(report().json(), @r#"{"allocations_after_warm_up":0,"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"core":1,"differences":[],"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"outgrown":false,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"repeated":0,"torn":0,"unknown_orders":0}"#);
+        insta::assert_snapshot!(report().json(), @r#"{"allocations_after_warm_up":0,"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"core":1,"differences":[],"digest":"000000000000feed","lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"orders_out_of_order":0,"orders_received":2,"orders_sent":2,"outgrown":false,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"record_digest":"000000000000feed","recorded":3,"repeated":0,"torn":0,"unknown_orders":0}"#);
     }
 
     #[test]
@@ -350,9 +393,18 @@ mod tests {
             Report { torn: 1, ..report() },
             Report { allocations: Some(1), ..report() },
             Report { differences: vec!["here".to_owned()], ..report() },
+            Report { ordered: 3, ..report() },
+            Report { heard: Heard { disorderly: 1, ..report().heard }, ..report() },
+            Report {
+                heard: Heard { recorded: Some(Record::default()), ..report().heard },
+                ..report()
+            },
         ] {
             assert!(bad.verdict().is_err(), "{bad:?}");
         }
+        // The others go on without the recorder.
+        let heard = Heard { recorded: None, ..report().heard };
+        assert!(Report { heard, ..report() }.verdict().is_ok());
         // A day that is larger than the room for it has to allocate.
         let larger = Report { allocations: Some(1), outgrown: true, core: None, ..report() };
         assert!(larger.verdict().is_ok());

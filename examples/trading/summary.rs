@@ -6,6 +6,8 @@ use std::fmt;
 use strait::Message;
 use strait::rkyv::{self, Archive, Deserialize, Serialize};
 
+use crate::answers::Heard;
+
 /// How many of the best prices of a side are kept one by one.
 const BEST_LEVELS: usize = 5;
 
@@ -116,13 +118,15 @@ impl fmt::Display for BookSummary {
     }
 }
 
-/// What the feed expects the book builder to end with, told piece by piece: first the totals,
-/// then every book.
+/// What the feed expects the book builder to end with, told piece by piece: first the totals, then what
+/// it heard itself, then every book.
 #[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, PartialEq, Eq)]
 #[rkyv(crate = rkyv)]
 pub(crate) enum Expected {
     /// The day as a whole.
     Day(Totals),
+    /// The orders that it received, and what was recorded.
+    Heard(Heard),
     /// One book.
     Book(BookSummary),
 }

@@ -1,4 +1,4 @@
-//! Both parts at once: this program starts itself twice, and neither copy outlives it. It survives an
+//! All parts at once: this program starts itself once for each, and no copy outlives it. It survives an
 //! interrupt for long enough to remove the channels that its parts did not close.
 
 use std::env;
@@ -13,12 +13,12 @@ use anyhow::{Context, bail};
 use crate::Part;
 use crate::channels::Market;
 
-/// How long one part may go on when the other has failed: enough to notice it and to say so.
+/// How long parts may go on when another has failed: enough to notice it and to say so.
 const GRACE: Duration = Duration::from_millis(500);
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// Runs both parts with this program's own arguments, in the domain given. The book builder prints
+/// Runs all parts with this program's own arguments, in the domain given. The book builder prints
 /// the report, and each part its own errors.
 pub(crate) fn run(domain: &str) -> anyhow::Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -38,7 +38,8 @@ pub(crate) fn run(domain: &str) -> anyhow::Result<()> {
 }
 
 fn run_parts(domain: &str, interrupted: &AtomicBool) -> anyhow::Result<()> {
-    let mut parts = [Running::start(Part::Book, domain)?, Running::start(Part::Feed, domain)?];
+    let start = |part| Running::start(part, domain);
+    let mut parts = [start(Part::Book)?, start(Part::Record)?, start(Part::Feed)?];
     let mut failure: Option<(String, Instant)> = None;
     loop {
         if interrupted.load(Ordering::Relaxed) {
