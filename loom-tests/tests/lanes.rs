@@ -76,21 +76,31 @@ impl AllReceiver {
     }
 }
 
-#[test]
-fn a_sleeping_receiver_is_woken_and_told_by_whom() {
-    explore(2, || {
-        let lanes = Lanes::new(2);
+/// Each sender sends so many, and the receiver gets them all.
+fn transfer(most: usize, senders: u32, each: u64) {
+    explore(most, move || {
+        let lanes = Lanes::new(senders as usize);
         let mut receiver = lanes.receiver(false);
-        let senders: Vec<_> = (0..2)
+        let senders: Vec<_> = (0..senders)
             .map(|lane| {
                 let lanes = lanes.clone();
-                thread::spawn(move || lanes.sender(lane).send_until(1))
+                thread::spawn(move || lanes.sender(lane).send_until(each))
             })
             .collect();
-        receiver.receive_until(&[1, 1]);
+        receiver.receive_until(&vec![each; senders.len()]);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
-        assert_eq!(receiver.positions(), [[0], [0]]);
+        assert!(receiver.positions().iter().all(|got| got.iter().copied().eq(0..each)));
     });
+}
+
+#[test]
+fn a_sleeping_receiver_is_woken_and_told_by_whom() {
+    transfer(2, 1, 1);
+}
+
+#[test]
+fn a_sleeping_receiver_is_woken_by_each() {
+    transfer(1, 2, 1);
 }
 
 /// A sender dies having published and not marked, or marked and not woken: its successor makes up for it.
