@@ -127,7 +127,9 @@ impl<V: Trust> Domain<V> {
     /// let mut there = domain.lanes::<u64>("fills").sender()?;
     /// here.send(&7)?;
     /// there.send(&8)?;
-    /// assert_eq!(*book.recv()? + *book.recv()?, 15);
+    /// let mut fills = vec![];
+    /// book.drain(2, |lane, fill| fills.push((lane, fill.to_native())))?;
+    /// assert_eq!(fills, [(0, 7), (1, 8)]);
     /// # Ok(())
     /// # }
     /// ```
