@@ -174,7 +174,7 @@ impl<P: Placement> Words<P> {
             // Pairs with `latest.write`: if a word of the copy is of a later value, the version is as
             // late as that value's predecessor.
             fence(Acquire, "latest.reread");
-            if version.load(Relaxed).wrapping_sub(found) <= SLOTS - 2 {
+            if version.load(Relaxed).wrapping_sub(found) < SLOTS - 1 {
                 return Value::Latest(copied, found);
             }
         }
