@@ -260,9 +260,9 @@ impl Receiving {
 /// others, nobody need wait for: a model in which two wait for a third explores how they do.
 pub fn finish(senders: &mut [Sending], receivers: &mut [Receiving]) {
     loop {
-        let sent = senders.iter_mut().fold(true, |sent, sender| sender.send() && sent);
+        let unsent = senders.iter_mut().map(Sending::send).filter(|sent| !sent).count();
         receivers.iter_mut().for_each(Receiving::drain);
-        if sent {
+        if unsent == 0 {
             break;
         }
     }
