@@ -155,7 +155,7 @@ fn describe_sides(page: &mut Page, channel: &ChannelSurvey, title: &str, role: R
     }
     let known = |(_, side): &(usize, &Side)| side.condition != Condition::Absent;
     page.section(format!("{title}s, {possible} at most"));
-    page.line("taken so far", channel.sides(role).enumerate().filter(known).count());
+    page.line("taken", channel.sides(role).enumerate().filter(known).count());
     for (index, side) in channel.sides(role).enumerate().filter(known) {
         page.section(format!("{title} {index}"));
         describe_side(page, side);

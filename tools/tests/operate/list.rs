@@ -175,3 +175,49 @@ fn programs_get_the_same_as_json() {
         assert!(side["since_unix_ns"].is_u64() && side["ended_unix_ns"].is_null(), "{side}");
     }
 }
+
+#[test]
+fn channels_of_several_senders_or_receivers() {
+    let place = Place::new();
+    let domain = place.domain("test");
+    let lanes = || domain.lanes::<u64>("fills").senders(3);
+    let mut fills = (lanes().sender().unwrap(), lanes().sender().unwrap());
+    fills.0.send(&1).unwrap();
+    (1..3).for_each(|fill| fills.1.send(&fill).unwrap());
+    let work = || domain.mpmc::<u64>("work").senders(2).receivers(2);
+    let mut workers = (work().sender().unwrap(), work().receiver().unwrap());
+    (0..5).for_each(|task| workers.0.send(&task).unwrap());
+    let in_hand = workers.1.recv().unwrap();
+    let _news = domain.broadcast::<u64>("news").sender().unwrap();
+
+    let list = place.json(&["list", "test"]);
+    let seen: Vec<_> = list["segments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|segment| {
+            let channel = &segment["channels"][0];
+            let sides = |role: &str| channel[role].as_array().unwrap().len();
+            let text = |key: &str| channel[key].to_string();
+            format!(
+                "{} {} {} unread, {} consumed, senders {} of {}, receivers {} of {}",
+                text("label"),
+                text("discipline"),
+                text("unread"),
+                text("consumed"),
+                text("senders_so_far"),
+                sides("senders"),
+                text("receivers_so_far"),
+                sides("receivers")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    "fills" "lanes" 3 unread, 0 consumed, senders 2 of 3, receivers 0 of 1
+    "news" "broadcast" null unread, null consumed, senders null of 1, receivers null of 16
+    "work" "mpmc" 5 unread, 0 consumed, senders 1 of 2, receivers 1 of 2
+    "#);
+    drop(in_hand);
+    let text = place.shows(&["inspect", "test", "fills"]);
+    assert!(text.contains("senders, 3 at most") && text.contains("\ntaken 2"), "{text}");
+}

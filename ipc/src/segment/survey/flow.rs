@@ -1,8 +1,10 @@
 //! What has gone through a ring, and what is in it, read from its file.
 
-use super::read_array;
+use super::{Side, read_array};
+use crate::endpoint::Role;
 use crate::ring::geometry::Discipline;
 use crate::ring::layout::{ConsumerLines, ProducerLines};
+use crate::ring::mpmc::layout::{IndexLine, ReceiverLine, SenderLine};
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::segment::codec::{Channel, Reader};
 use std::fs::File;
@@ -20,9 +22,9 @@ pub struct Flow {
     pub consumed: u64,
     /// Messages dropped because the ring was full.
     pub dropped: u64,
-    /// How many producers have owned the ring, a present one included.
+    /// How many producers there have been, present ones included.
     pub producers: u64,
-    /// How many consumers have owned the ring, a present one included.
+    /// How many consumers there have been, present ones included.
     pub consumers: u64,
 }
 
@@ -34,7 +36,7 @@ const CHUNK: u64 = 64 << 10;
 
 impl Flow {
     /// Looks at a channel of a validated segment.
-    pub(super) fn read(file: &File, channel: &Channel) -> io::Result<Option<Self>> {
+    pub(super) fn read(file: &File, channel: &Channel, sides: &[Side]) -> io::Result<Option<Self>> {
         match channel.geometry.discipline() {
             Discipline::Spsc | Discipline::Lanes { .. } => {
                 let rings = (0..channel.geometry.rings())
@@ -42,8 +44,46 @@ impl Flow {
                     .collect::<io::Result<Vec<_>>>()?;
                 Ok(rings.into_iter().reduce(Self::and))
             }
-            Discipline::Mpmc { .. } | Discipline::Broadcast { .. } | Discipline::Latest => Ok(None),
+            Discipline::Mpmc { senders, receivers } => {
+                let flow = Self::read_mpmc(file, channel, senders, receivers)?;
+                // Each life of a side is an epoch of its endpoint.
+                let lives = |role| {
+                    let of = sides.iter().filter(|side| side.role == role);
+                    of.map(|side| side.holder.epoch).sum()
+                };
+                let (producers, consumers) = (lives(Role::Producer), lives(Role::Consumer));
+                Ok(Some(Self { producers, consumers, ..flow }))
+            }
+            // What is unread depends on the reader.
+            Discipline::Broadcast { .. } | Discipline::Latest => Ok(None),
         }
+    }
+
+    /// Of a ring for several on both sides. What is in the hands of receivers is not read yet; a place at
+    /// which a sender died counts until it is passed.
+    fn read_mpmc(file: &File, channel: &Channel, senders: u32, receivers: u32) -> io::Result<Self> {
+        let word = |offset| Ok(u64::from_le_bytes(read_array(file, Some(offset))?));
+        let (producer, consumer) = (channel.producer_offset, channel.consumer_offset);
+        let line = size_of::<IndexLine>() as u64;
+        // In this order: of a ring in motion, the head is then not ahead of the tail.
+        let head = word(consumer)?;
+        let tail = word(producer)?;
+        let sum = |count: u32, start: u64, offset: usize, of: fn(u64) -> u64| {
+            (0..u64::from(count))
+                .map(|side| word(start + line * (1 + side) + offset as u64).map(of))
+                .sum::<io::Result<u64>>()
+        };
+        let dropped = sum(senders, producer, offset_of!(SenderLine, dropped), |number| number)?;
+        let in_hand =
+            sum(receivers, consumer, offset_of!(ReceiverLine, hand), |hand| u64::from(hand != 0))?;
+        let waiting = tail.wrapping_sub(head);
+        let unread = if waiting <= channel.geometry.capacity() {
+            Ok(waiting + in_hand)
+        } else {
+            Err(Corrupt { word: "tail", found: tail, position: head })
+        };
+        let consumed = head.saturating_sub(in_hand);
+        Ok(Self { unread, consumed, dropped, producers: 0, consumers: 0 })
     }
 
     /// Of two rings with one consumer.

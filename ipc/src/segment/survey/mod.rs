@@ -262,12 +262,13 @@ impl Survey {
             let producers = first + channel.geometry.discipline().sides().0;
             let sides = first..first + endpoints_of(&channel.geometry);
             let role = |slot| if slot < producers { Role::Producer } else { Role::Consumer };
+            let sides: Vec<_> =
+                sides.filter_map(|slot| Side::read(file, endpoints, slot, role(slot))).collect();
+            // In a damaged segment, a thousand rings might lie in the same place.
+            let flow = if whole { Flow::read(file, &channel, &sides).ok().flatten() } else { None };
             Some(ChannelSurvey {
-                sides: sides
-                    .filter_map(|slot| Side::read(file, endpoints, slot, role(slot)))
-                    .collect(),
-                // In a damaged segment, a thousand rings might lie in the same place.
-                flow: if whole { Flow::read(file, &channel).ok().flatten() } else { None },
+                sides,
+                flow,
                 label: channel.label,
                 schema: channel.schema,
                 fingerprint: channel.fingerprint,
