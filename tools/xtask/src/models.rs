@@ -1,15 +1,17 @@
 //! The loom models: that they hold, and that they notice each weakened ordering of the ledger.
 
-use crate::checks::run_tests;
 use crate::gate::Outcome;
 use crate::ledger::{Ledger, Mutation};
 use crate::process::{self, Background, Ended};
 use crate::workspace::{Build, PREEMPTIONS, Workspace, preemptions};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 const MODELS: &[&str] = &["--profile", "loom", "--package", "strait-loom-tests"];
@@ -24,7 +26,38 @@ const ABORTED: i32 = 6;
 
 /// The step of the gate: every model holds.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    run_tests(workspace, Build::Loom, MODELS)
+    let models = Models::build(workspace)?;
+    let names = models.names();
+    ensure!(!names.is_empty(), "there are no models");
+    let mut failed = Vec::new();
+    for (name, ended) in names.iter().zip(side_by_side(&names, |name| models.run(name, None))) {
+        let Ended { status, output } = ended?;
+        if status.is_some_and(|status| status.success()) {
+            println!("holds      {name}");
+        } else {
+            println!("FAILS      {name}\n{output}");
+            failed.push(name.as_str());
+        }
+    }
+    ensure!(failed.is_empty(), "{} models fail: {}", failed.len(), failed.join(", "));
+    Ok(format!("{} models", names.len()).into())
+}
+
+/// Does the work for each item, as many at a time as there are cores: a model keeps one busy.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let index = next.fetch_add(1, Relaxed);
+        items.get(index).map(|item| (index, work(item)))
+    };
+    let worker = || std::iter::from_fn(take).collect::<Vec<_>>();
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        running.into_iter().flat_map(|worker| worker.join().expect("a worker panicked")).collect()
+    });
+    done.sort_by_key(|&(index, _)| index);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The step of the gate: every mutation is caught. That the models hold without one is `check`.
@@ -53,9 +86,9 @@ pub(crate) fn mutate_site(workspace: &Workspace, site: &str) -> Result<Outcome> 
 
 fn catch_all(models: &Models, mutations: &[Mutation]) -> Result<Outcome> {
     let mut escaped = Vec::new();
-    for mutation in mutations {
-        let ended = models.run(&mutation.model, Some(&mutation.weaken))?;
-        let verdict = judge(&ended);
+    let run = |mutation: &Mutation| models.run(&mutation.model, Some(&mutation.weaken));
+    for (mutation, ended) in mutations.iter().zip(side_by_side(mutations, run)) {
+        let verdict = judge(&ended?);
         let (caught, why) = match &verdict {
             Ok(evidence) => ("caught", evidence),
             Err(problem) => ("NOT CAUGHT", problem),
@@ -122,6 +155,14 @@ impl Models {
         Ok(Self { binaries })
     }
 
+    /// Every model, as `test_binary::test_name`.
+    fn names(&self) -> Vec<String> {
+        let names = self.binaries.iter().flat_map(|(name, binary)| {
+            binary.tests.iter().map(move |test| format!("{name}::{test}"))
+        });
+        names.collect()
+    }
+
     /// Runs `test_binary::test_name`, with a site weakened if `weaken` names one.
     fn run(&self, model: &str, weaken: Option<&str>) -> Result<Ended> {
         let (binary, test) = model.split_once("::").context("a model is test_binary::test_name")?;
@@ -147,6 +188,13 @@ mod tests {
 
     fn ended(raw_status: Option<i32>, output: &str) -> Ended {
         Ended { status: raw_status.map(ExitStatus::from_raw), output: output.to_owned() }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<u32> = (0..100).collect();
+        assert_eq!(side_by_side(&items, |item| item * 2), (0..200).step_by(2).collect::<Vec<_>>());
+        assert_eq!(side_by_side(&[], |item: &u32| *item), Vec::<u32>::new());
     }
 
     #[test]
