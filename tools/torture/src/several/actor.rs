@@ -22,8 +22,8 @@ use strait_torture::random::Random;
 /// What an actor is told on its command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
-    /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`; `submit`, `work` or
-    /// `finish`.
+    /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`; `submit`,
+    /// `work` or `finish`.
     pub(crate) part: String,
     pub(crate) directory: String,
     pub(crate) capacity: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Orders {
     /// How many messages it sends before it closes; 0: it goes on until it is killed. Or how many it receives
     /// at once at times.
     pub(crate) count: u64,
-    /// Where it dies, or nothing.
+    /// Where it dies or dawdles, or nothing.
     pub(crate) arm: String,
 }
 

@@ -255,9 +255,10 @@ impl Round {
                 || name.starts_with("heir-")
                 || BEGINNINGS.contains(&mark)
         };
-        let arm = death.map_or(String::new(), |mark| {
-            format!("{}:{}:kill", mark.name(), if once(mark) { 1 } else { pass })
-        });
+        let arm = death.map_or_else(
+            || orders.arm.clone(),
+            |mark| format!("{}:{}:kill", mark.name(), if once(mark) { 1 } else { pass }),
+        );
         Actor::spawn(who, &Orders { arm, ..orders })
     }
 

@@ -15,6 +15,13 @@ const APART: u64 = 1 << 32;
 /// Marks that only those pass who deliver at least once.
 const WITH_HANDS: [Mark; 3] = [Mark::TakingNoted, Mark::TakingDone, Mark::HeirCleared];
 
+/// Where one that lives dawdles, at times: so long that others look whether it is dead.
+fn slow(marks: &[Mark], random: &mut Random) -> String {
+    let (mark, pass) = (random.pick(marks).name(), random.between(1, 6));
+    let delay = random.between(500, 12_000);
+    if random.once_in(3) { format!("{mark}:{pass}:delay={delay}") } else { String::new() }
+}
+
 /// Those who lived and died in a round.
 #[derive(Default)]
 struct Graves {
@@ -83,13 +90,15 @@ impl Round {
         let count = if random.once_in(2) { random.between(1, 5) } else { 0 };
         // So that each is another chance.
         let first = self.next + random.below(APART);
-        self.armed(Who::Gated, Orders { count, first, ..self.orders("work") }, death, random)
+        let arm = slow(&[Mark::TakingIntended, Mark::TakingClaimed, Mark::TakingCopied], random);
+        self.armed(Who::Gated, Orders { arm, count, first, ..self.orders("work") }, death, random)
     }
 
     /// Two senders, of which the first dies at a mark.
     fn senders(&self, death: Option<Mark>, random: &mut Random) -> Result<[Actor; 2]> {
         let first = self.armed(Who::Sender, self.orders("submit"), death, random)?;
-        let other = Orders { first: self.next + APART, ..self.orders("submit") };
+        let arm = slow(&[Mark::TicketIntended, Mark::TicketClaimed, Mark::TicketWritten], random);
+        let other = Orders { arm, first: self.next + APART, ..self.orders("submit") };
         Ok([first, Actor::spawn(Who::Sender, &other)?])
     }
 
@@ -127,7 +136,7 @@ impl Round {
         Ok(())
     }
 
-    /// Somebody dies at a mark that everybody passes, or at random.
+    /// Somebody dies at a mark that everybody passes, or at random, and has a successor.
     fn scene(
         &mut self,
         death: Option<Mark>,
@@ -142,7 +151,12 @@ impl Round {
         let ([receiver, one], [sender, other]) = (receivers, self.senders(at_sender, random)?);
         let (victim, beside) = if sender_dies { (sender, receiver) } else { (receiver, sender) };
         self.fell(victim, death, random, sum, graves)?;
-        self.fell_all([beside, one, other], random, sum, graves)
+        let successor = if sender_dies {
+            Actor::spawn(Who::Sender, &self.orders("submit"))?
+        } else {
+            self.worker(None, random)?
+        };
+        self.fell_all([beside, one, other, successor], random, sum, graves)
     }
 
     /// A sender leaves a hole, and the receiver that marks it dies. It is the only one: others would do it as
