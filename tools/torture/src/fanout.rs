@@ -44,8 +44,11 @@ pub enum Told {
     Sent(u64, u64),
     /// A receiver begins at this position.
     Begun(u64),
-    /// A receiver has the message with that number, at that position; or an auditor the value of a key.
+    /// A receiver has the message with that number, at that position; or, of several receivers
+    /// of which one gets it, at that moment; or an auditor the value of a key.
     Got(u64, u64),
+    /// A receiver has it, and it is said that another, which died, may have had it before.
+    Again(u64, u64),
     /// So many messages are lost to a receiver.
     Lost(u64),
     /// A message was torn.
@@ -69,6 +72,7 @@ impl Told {
             Self::Lost(lost) => (5, lost, 0),
             Self::Torn => (6, 0, 0),
             Self::Closed => (7, 0, 0),
+            Self::Again(number, when) => (8, number, when),
         };
         let mut bytes = [kind; BYTES];
         bytes[1..9].copy_from_slice(&one.to_le_bytes());
@@ -93,6 +97,7 @@ impl Told {
             5 => Self::Lost(one),
             6 => Self::Torn,
             7 => Self::Closed,
+            8 => Self::Again(one, other),
             _ => return None,
         })
     }
@@ -247,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_told_is_told_through_a_pipe() {
         for (_, told) in sound() {
-            for told in told.into_iter().chain([Torn]) {
+            for told in told.into_iter().chain([Torn, Again(7, 8)]) {
                 assert_eq!(Told::decode(told.encode()), Some(told));
             }
         }

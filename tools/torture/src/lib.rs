@@ -14,6 +14,7 @@
 //! | [`oracle`] | from journals and kills to violations |
 //! | [`fanout`] | the same for one sender and several receivers |
 //! | [`lanes`] | the same for several senders and one receiver |
+//! | [`mpmc`] | the same for several senders and several receivers |
 //! | [`tally`] | what is counted, and which steps were reached |
 //! | [`report`] | the tally as text and as JSON |
 
@@ -21,6 +22,7 @@ pub mod body;
 pub mod fanout;
 pub mod journal;
 pub mod lanes;
+pub mod mpmc;
 pub mod oracle;
 pub mod plan;
 pub mod random;

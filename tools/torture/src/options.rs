@@ -40,4 +40,6 @@ pub(crate) enum Of {
     Latest,
     /// Those of many senders and one receiver. Likewise.
     Lanes,
+    /// Those of many senders and many receivers, each of whose messages goes to one. Likewise.
+    Mpmc,
 }

@@ -13,6 +13,7 @@ const GATE: &[&[&str]] = &[
     &["--of", "broadcast", "--kills", "600", "--seed", "1"],
     &["--of", "latest", "--kills", "300", "--seed", "1"],
     &["--of", "lanes", "--kills", "400", "--seed", "1"],
+    &["--of", "mpmc", "--kills", "400", "--seed", "1"],
 ];
 
 /// The step of the gate.

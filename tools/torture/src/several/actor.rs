@@ -1,5 +1,6 @@
 //! The actors of channels with several senders or receivers: processes that die, and tell until then.
 
+use super::workers;
 use crate::place::DOMAIN;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -9,7 +10,8 @@ use std::os::fd::FromRawFd;
 use std::time::Duration;
 use strait_ipc::channel::latest::ReadError;
 use strait_ipc::channel::{
-    Broadcast, BroadcastReceiver, Join, Lanes, Latest, OpenError, RecvError, SendError, Slow, Wait,
+    Broadcast, BroadcastReceiver, Join, Lanes, Latest, Mpmc, OpenError, RecvError, SendError, Slow,
+    Wait,
 };
 use strait_ipc::endpoint::AttachError;
 use strait_ipc::segment::Directory;
@@ -20,35 +22,41 @@ use strait_torture::random::Random;
 /// What an actor is told on its command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
-    /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`.
+    /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`; `submit`,
+    /// `work` or `finish`.
     pub(crate) part: String,
     pub(crate) directory: String,
     pub(crate) capacity: u64,
     /// Whether sides sleep.
     pub(crate) parking: bool,
+    /// Whether what a dead receiver had in hand is lost.
+    pub(crate) at_most_once: bool,
     /// The number of its first message.
     pub(crate) first: u64,
-    /// How many messages it sends before it closes; 0: it goes on until it is killed.
+    /// How many messages it sends before it closes; 0: it goes on until it is killed. Or how many it receives
+    /// at once at times.
     pub(crate) count: u64,
-    /// Where it dies, or nothing.
+    /// Where it dies or dawdles, or nothing.
     pub(crate) arm: String,
 }
 
 impl Orders {
-    pub(crate) fn words(&self) -> [String; 7] {
-        let Self { part, directory, capacity, parking, first, count, arm } = self.clone();
-        let numbers = [capacity, parking.into(), first, count].map(|number| number.to_string());
-        let [capacity, parking, first, count] = numbers;
-        [part, directory, capacity, parking, first, count, arm]
+    pub(crate) fn words(&self) -> [String; 8] {
+        let Self { part, directory, capacity, parking, at_most_once, first, count, arm } =
+            self.clone();
+        let numbers = [capacity, parking.into(), at_most_once.into(), first, count];
+        let [capacity, parking, once, first, count] = numbers.map(|number: u64| number.to_string());
+        [part, directory, capacity, parking, once, first, count, arm]
     }
 
     fn parse(words: &[String]) -> Result<Self> {
-        let [part, directory, capacity, parking, first, count, arm] = words else {
-            bail!("seven words are needed")
+        let [part, directory, capacity, parking, once, first, count, arm] = words else {
+            bail!("eight words are needed")
         };
         let (part, directory, arm) = (part.clone(), directory.clone(), arm.clone());
         let (capacity, first, count) = (capacity.parse()?, first.parse()?, count.parse()?);
-        Ok(Self { part, directory, capacity, parking: parking == "1", first, count, arm })
+        let (parking, at_most_once) = (parking == "1", once == "1");
+        Ok(Self { part, directory, capacity, parking, at_most_once, first, count, arm })
     }
 
     fn directory(&self) -> Directory {
@@ -75,6 +83,15 @@ impl Orders {
             .slice(Duration::from_millis(5))
     }
 
+    pub(super) fn mpmc(&self) -> Mpmc<Body> {
+        let channel = Mpmc::named(self.directory(), DOMAIN, "work")
+            .senders(4)
+            .receivers(4)
+            .capacity(self.capacity)
+            .wait(self.wait());
+        if self.at_most_once { channel.at_most_once() } else { channel }
+    }
+
     fn latest(&self) -> Latest<Body> {
         Latest::named(self.directory(), DOMAIN, "quotes")
             .keys(self.capacity)
@@ -84,7 +101,7 @@ impl Orders {
 }
 
 /// What is written whole is read, whatever happens afterwards.
-fn tell(told: Told) {
+pub(super) fn tell(told: Told) {
     // SAFETY: the pipe is this process's standard output, which is not closed here.
     let mut pipe = ManuallyDrop::new(unsafe { File::from_raw_fd(1) });
     if pipe.write_all(&told.encode()).is_err() {
@@ -102,6 +119,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     }
     let random = Random::new(orders.first);
     match orders.part.as_str() {
+        "submit" => workers::submit(&orders, random),
+        "work" => workers::work(&orders, random, false),
+        "finish" => workers::work(&orders, random, true),
         "put" => put(&orders, random),
         "take" => take_all(&orders),
         "send" => send(&orders, random),
@@ -117,7 +137,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 
 /// Opens a side by `open`, asking again while another has it: the kernel releases a dead one's lock in its
 /// own time.
-fn insist<S>(open: impl Fn() -> Result<S, OpenError>) -> Result<S> {
+pub(super) fn insist<S>(open: impl Fn() -> Result<S, OpenError>) -> Result<S> {
     loop {
         match open() {
             Err(OpenError::Attach(AttachError::Held { .. } | AttachError::AllHeld { .. })) => {
@@ -174,13 +194,13 @@ fn take_all(orders: &Orders) -> Result<()> {
 }
 
 /// So that others get a processor, and sleep at times.
-fn dawdle(random: &mut Random) {
+pub(super) fn dawdle(random: &mut Random) {
     if random.once_in(16) {
         std::thread::sleep(Duration::from_micros(random.below(300)));
     }
 }
 
-fn numbers(orders: &Orders) -> impl Iterator<Item = u64> {
+pub(super) fn numbers(orders: &Orders) -> impl Iterator<Item = u64> {
     let count = if orders.count == 0 { u64::MAX } else { orders.count };
     (orders.first..).take(usize::try_from(count).unwrap_or(usize::MAX))
 }

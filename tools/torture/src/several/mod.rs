@@ -4,10 +4,14 @@
 //! |---|---|
 //! | this one | the supervisor: rounds, deaths, and the verdict |
 //! | `actor` | the child processes |
+//! | `workers` | those of channels of which many send and many receive |
 //! | `lanes` | rounds of channels of many senders |
+//! | `mpmc` | rounds of channels of many senders and many receivers |
 
 pub(crate) mod actor;
 mod lanes;
+mod mpmc;
+mod workers;
 
 use crate::options::{Of, Options};
 use crate::place::Place;
@@ -55,13 +59,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         let wrong = match options.of {
             Of::Latest => round.values(&mut random, &mut sum),
             Of::Lanes => round.lanes(&mut random, &mut sum),
+            Of::Mpmc => round.queue(&mut random, &mut sum),
             Of::Pairs | Of::Broadcast => round.messages(&mut random, &mut sum),
         };
         let wrong = wrong.unwrap_or_else(|error| vec![format!("{error:#}")]);
         for wrong in wrong.iter().take(8) {
-            let Round { capacity, parking, .. } = round;
+            let Round { capacity, parking, at_most_once, .. } = round;
             eprintln!(
-                "VIOLATION {wrong}\n  in round {number}: capacity {capacity}, sleep: {parking}"
+                "VIOLATION {wrong}\n  in round {number}: capacity {capacity}, sleep: {parking}, at most \
+                 once: {at_most_once}"
             );
         }
         sum.wrong += wrong.len() as u64;
@@ -104,6 +110,7 @@ fn marks(of: Of) -> Vec<Mark> {
             "takeover-done",
             "succession-",
         ],
+        Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-"],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));
     Mark::ALL.iter().copied().filter(ours).collect()
@@ -180,6 +187,8 @@ struct Round {
     place: Place,
     capacity: u64,
     parking: bool,
+    /// Whether what a dead receiver had in hand is lost.
+    at_most_once: bool,
     /// Where the victims die, one after the other.
     deaths: Vec<Option<Mark>>,
     /// The number of the next message.
@@ -196,6 +205,7 @@ impl Round {
             place: Place::new(number)?,
             capacity: random.pick(&[1, 2, 8, 64]),
             parking: random.once_in(2),
+            at_most_once: false,
             deaths: (0..DEATHS).map(any).collect(),
             next: 1,
         })
@@ -207,6 +217,7 @@ impl Round {
             directory: self.place.path().display().to_string(),
             capacity: self.capacity,
             parking: self.parking,
+            at_most_once: self.at_most_once,
             first: self.next,
             count: 0,
             arm: String::new(),
@@ -221,20 +232,34 @@ impl Round {
         death: Option<Mark>,
         random: &mut Random,
     ) -> Result<Actor> {
+        // Writers close only if they come to an end.
+        let closes = death.is_some_and(|mark| CLOSING.contains(&mark));
+        let count = if closes && part == "write" { 30 } else { 0 };
+        self.armed(who, Orders { count, ..self.orders(part) }, death, random)
+    }
+
+    /// The same for one that has its orders.
+    fn armed(
+        &self,
+        who: Who,
+        orders: Orders,
+        death: Option<Mark>,
+        random: &mut Random,
+    ) -> Result<Actor> {
         let pass = random.between(1, 6);
         let once = |mark: Mark| {
             let name = mark.name();
             name.starts_with("endpoint-")
                 || name.starts_with("burial-")
+                || name.starts_with("hole-")
+                || name.starts_with("heir-")
                 || BEGINNINGS.contains(&mark)
         };
-        let arm = death.map_or(String::new(), |mark| {
-            format!("{}:{}:kill", mark.name(), if once(mark) { 1 } else { pass })
-        });
-        // Writers close only if they come to an end.
-        let closes = death.is_some_and(|mark| CLOSING.contains(&mark));
-        let count = if closes && part == "write" { 30 } else { 0 };
-        Actor::spawn(who, &Orders { arm, count, ..self.orders(part) })
+        let arm = death.map_or_else(
+            || orders.arm.clone(),
+            |mark| format!("{}:{}:kill", mark.name(), if once(mark) { 1 } else { pass }),
+        );
+        Actor::spawn(who, &Orders { arm, ..orders })
     }
 
     /// Waits for the victim's death, and helps in the end.
