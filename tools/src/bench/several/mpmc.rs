@@ -23,7 +23,7 @@ pub(super) const RATIOS: &[Ratio] = &[
 
 const CAPACITY: usize = 1024;
 /// Messages in a batch.
-const BATCH: u64 = 32;
+const BATCH: usize = 32;
 /// For one round trip, so many messages of a stream: rounds are to last about as long.
 const MESSAGES_PER_ROUND_TRIP: u64 = 8;
 
@@ -59,7 +59,7 @@ trait Send: std::marker::Send {
     /// Sends a batch from message `first` on.
     #[inline(always)]
     fn batch(&mut self, first: u64) -> Result<()> {
-        (first..first + BATCH).try_for_each(|number| self.one(number))
+        (first..first + BATCH as u64).try_for_each(|number| self.one(number))
     }
 }
 
@@ -105,7 +105,7 @@ fn round_trips<S: Send, R: Receive>(
             }
             Ok(())
         });
-        // The first ones find the other side awake.
+        // The first waits for the other side to begin, and is not counted.
         let mut began = ticks();
         for number in 0..count {
             there.one(number)?;
@@ -148,7 +148,7 @@ fn stream_in_batches<S: Send, R: Receive>(
     count: u64,
     far: usize,
 ) -> Result<u64> {
-    let count = count.next_multiple_of(BATCH);
+    let count = count.next_multiple_of(BATCH as u64);
     std::thread::scope(|scope| {
         let receiving = scope.spawn(move || -> Result<u64> {
             clock::pin(far)?;
@@ -162,7 +162,7 @@ fn stream_in_batches<S: Send, R: Receive>(
             Ok(ticks())
         });
         let began = ticks();
-        for first in (0..count).step_by(BATCH as usize) {
+        for first in (0..count).step_by(BATCH) {
             sender.batch(first)?;
         }
         Ok(receiving.join().map_err(|_| anyhow!("the receiver panicked"))?? - began)
@@ -177,7 +177,7 @@ impl Send for MpmcSender<Body> {
 
     #[inline(always)]
     fn batch(&mut self, first: u64) -> Result<()> {
-        let batch: [Body; BATCH as usize] = array::from_fn(|index| Body::of(first + index as u64));
+        let batch: [Body; BATCH] = array::from_fn(|index| Body::of(first + index as u64));
         self.send_all(&batch).map_err(|(_, error)| error.into())
     }
 }
@@ -190,7 +190,7 @@ impl Receive for MpmcReceiver<Body> {
 
     #[inline(always)]
     fn batch(&mut self, mut take: impl FnMut(u64)) -> Result<()> {
-        match self.drain(BATCH as usize, |body| take(body.number())) {
+        match self.drain(BATCH, |body| take(body.number())) {
             Ok(_) | Err(RecvError::Empty) => Ok(()),
             Err(other) => Err(other.into()),
         }
