@@ -197,8 +197,11 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
 /// Channels of several receivers: everything is measured, and every ratio has its interval.
 #[test]
 fn several_receivers() {
-    for (bench, of, ratios) in [("fanout", "publish, 64 readers", 5), ("latest", "get, Strait", 9)]
-    {
+    for (bench, of, ratios) in [
+        ("fanout", "publish, 64 readers", 5),
+        ("latest", "get, Strait", 9),
+        ("mpmc", "stream in batches, Strait", 6),
+    ] {
         let tiny = ["--rounds", "2", "--count", "1024"];
         let Some(outcome) = run(&[&[bench], &tiny[..]].concat()) else { return };
         assert_eq!(outcome["bench"], bench);

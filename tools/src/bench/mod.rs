@@ -102,6 +102,12 @@ pub enum Command {
         #[command(flatten)]
         options: several::Options,
     },
+    /// Messages of which each goes to one of several receivers, beside other queues within a process.
+    Mpmc {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
     /// The second process of a benchmark.
     #[command(hide = true)]
     Partner,
@@ -125,6 +131,7 @@ pub fn command(command: Command) -> Result<()> {
         Command::Wake { options } => (Task::Wake, options),
         Command::Fanout { options } => return several(Bench::Fanout, &options),
         Command::Latest { options } => return several(Bench::Latest, &options),
+        Command::Mpmc { options } => return several(Bench::Mpmc, &options),
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;

@@ -70,9 +70,10 @@ impl Hand {
         Self { bodies, me, meta: 0, private }
     }
 
-    /// Copies a message here.
+    /// Copies a message here. Its length is likely to be `usual`: a copy of a length that is known when it is
+    /// compiled is no call.
     #[inline(always)]
-    fn copy(&mut self, source: Source) {
+    fn copy(&mut self, source: Source, usual: usize) {
         let from = self.bodies.source(source);
         let meta = from.meta();
         let to = match self.me {
@@ -89,9 +90,14 @@ impl Hand {
         // What is no message in the cell is found out when it is looked at.
         let len = Meta(meta).inline_len().unwrap_or(0) as usize;
         let len = len.min(self.bodies.room());
-        // SAFETY: both have room for so many bytes, and apart: a cell, or another's hand, and this hand,
-        // which nobody writes while they are this receiver's.
-        unsafe { to.copy_from_nonoverlapping(from.body(), len) };
+        if len == usual {
+            // SAFETY: both have room for so many bytes, and apart: a cell, or another's hand, and this
+            // hand, which nobody writes while they are this receiver's.
+            unsafe { to.copy_from_nonoverlapping(from.body(), usual) };
+        } else {
+            // SAFETY: as above.
+            unsafe { to.copy_from_nonoverlapping(from.body(), len) };
+        }
     }
 
     /// The body of the message in hand and its length, as it was found.
@@ -111,23 +117,24 @@ impl Hand {
 }
 
 impl Search {
-    /// The next message if it is there. Claims up to `most`.
+    /// The next message if it is there, which is likely to have the `usual` length. Claims up to `most`.
     #[inline(always)]
-    fn take(&mut self, most: u64) -> Result<Option<Taken>, Corrupt> {
+    fn take(&mut self, most: u64, usual: usize) -> Result<Option<Taken>, Corrupt> {
         let Self { ring, hand, .. } = self;
-        ring.receive(most, |source| hand.copy(source))
+        ring.receive(most, |source| hand.copy(source, usual))
     }
 
     /// The next message if it is there, or if the dead left one, which is looked for now and then.
     #[inline]
     fn look(&mut self, tie: &Tie) -> Result<Option<Taken>, Corrupt> {
-        match self.take(1)? {
+        match self.take(1, 0)? {
             Some(taken) => Ok(Some(taken)),
             None => self.look_around(tie),
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn look_around(&mut self, tie: &Tie) -> Result<Option<Taken>, Corrupt> {
         let now = Monotonic.now();
         if !self.ring.inherits() && now.saturating_sub(self.looked) < REPAIR_EVERY {
@@ -139,14 +146,15 @@ impl Search {
 
     /// Repairs until there is a message, or nothing to repair; and whether that is for certain.
     #[cold]
+    #[inline(never)]
     fn repair(&mut self, tie: &Tie) -> Result<(Option<Taken>, bool), Corrupt> {
         loop {
             let Self { ring, hand, .. } = self;
-            let repair = ring.repair(tie, |source| hand.copy(source))?;
+            let repair = ring.repair(tie, |source| hand.copy(source, 0))?;
             if let Repair::Message(taken) = repair {
                 return Ok((Some(taken), true));
             }
-            match (self.take(1)?, repair) {
+            match (self.take(1, 0)?, repair) {
                 (None, Repair::Progress) => {}
                 (None, repair) => return Ok((None, repair == Repair::Nothing)),
                 (taken, _) => return Ok((taken, true)),
@@ -157,12 +165,12 @@ impl Search {
 
 impl Half {
     /// The next message if it is there.
-    #[inline]
-    fn now(&mut self, most: u64) -> Result<Taken, RecvError> {
+    #[inline(always)]
+    fn now(&mut self, most: u64, usual: usize) -> Result<Taken, RecvError> {
         if self.tie.guard.forked() {
             return Err(RecvError::Forked);
         }
-        match self.search.take(most) {
+        match self.search.take(most, usual) {
             Ok(Some(taken)) => Ok(taken),
             Ok(None) => self.when_empty(),
             Err(corrupt) => Err(self.corrupt(corrupt)),
@@ -170,6 +178,7 @@ impl Half {
     }
 
     #[cold]
+    #[inline(never)]
     fn when_empty(&mut self) -> Result<Taken, RecvError> {
         let Self { search, tie } = self;
         // What was sent before the end counts.
@@ -187,13 +196,13 @@ impl Half {
     }
 
     /// The next message, waiting for it.
-    #[inline]
-    fn wait(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvError> {
+    #[inline(always)]
+    fn wait(&mut self, timeout: Option<Duration>, usual: usize) -> Result<Taken, RecvError> {
         if self.tie.guard.forked() {
             return Err(RecvError::Forked);
         }
         for _ in 0..self.tie.patience.eager_polls() {
-            if let Ok(Some(taken)) = self.search.take(1) {
+            if let Ok(Some(taken)) = self.search.take(1, usual) {
                 return Ok(taken);
             }
         }
@@ -240,6 +249,9 @@ impl Half {
 }
 
 impl<T: Message, V: Trust> MpmcReceiver<T, V> {
+    /// The length that messages have if all have one.
+    const USUAL: usize = if T::PLAIN { size_of::<T>() } else { 0 };
+
     pub(super) fn new(ring: Receiver<Mapped>, bodies: Bodies, hand: Option<u64>, tie: Tie) -> Self {
         // The first time that there is nothing, the dead are asked after.
         let search = Search { ring, hand: Hand::new(bodies, hand), looked: Duration::ZERO };
@@ -254,9 +266,9 @@ impl<T: Message, V: Trust> MpmcReceiver<T, V> {
     /// gone (the error names the last of them); [`RecvError::Invalid`] for a message that is no archive
     /// of `T`: it is passed over; [`RecvError::Corrupt`] if the ring's words are damaged;
     /// [`RecvError::Forked`] in a child.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<MpmcSample<'_, T, V>, RecvError> {
-        let taken = self.half.wait(None)?;
+        let taken = self.half.wait(None, Self::USUAL)?;
         self.sample(taken)
     }
 
@@ -267,9 +279,9 @@ impl<T: Message, V: Trust> MpmcReceiver<T, V> {
     ///
     /// [`RecvError::Empty`] if it is not, or not yet: also while a sender is just publishing; otherwise as
     /// for [`recv`](MpmcReceiver::recv).
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<MpmcSample<'_, T, V>, RecvError> {
-        let taken = self.half.now(1)?;
+        let taken = self.half.now(1, Self::USUAL)?;
         self.sample(taken)
     }
 
@@ -278,9 +290,9 @@ impl<T: Message, V: Trust> MpmcReceiver<T, V> {
     /// # Errors
     ///
     /// [`RecvError::Timeout`] if it did not come; otherwise as for [`recv`](MpmcReceiver::recv).
-    #[inline]
+    #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<MpmcSample<'_, T, V>, RecvError> {
-        let taken = self.half.wait(Some(timeout))?;
+        let taken = self.half.wait(Some(timeout), Self::USUAL)?;
         self.sample(taken)
     }
 
@@ -302,9 +314,12 @@ impl<T: Message, V: Trust> MpmcReceiver<T, V> {
         while handled < limit {
             let most = (limit - handled) as u64;
             let next = if handled == 0 {
-                self.half.now(most).map(Some)
+                self.half.now(most, Self::USUAL).map(Some)
             } else {
-                self.half.search.take(most).map_err(|corrupt| self.half.corrupt(corrupt))
+                self.half
+                    .search
+                    .take(most, Self::USUAL)
+                    .map_err(|corrupt| self.half.corrupt(corrupt))
             };
             match next? {
                 Some(taken) => handle(&*self.sample(taken)?),

@@ -91,6 +91,7 @@ fn publish(
 impl Half {
     /// A message found the ring full: what the policy says about that. `Ok(false)` drops it.
     #[cold]
+    #[inline(never)]
     fn when_full(&mut self) -> Result<bool, SendError> {
         match self.on_full {
             OnFull::Block => Ok(true),
@@ -102,8 +103,26 @@ impl Half {
         }
     }
 
+    /// Publishes messages of a batch as [`publish`] does, at least one, waiting for room.
+    #[inline(always)]
+    fn publish_some(
+        &mut self,
+        count: u64,
+        body: impl Fn(u64) -> (*const u8, u32),
+    ) -> Result<usize, SendError> {
+        let sent = match publish(&mut self.ring, &self.bodies, count, &body) {
+            Ok(0) => self.publish_in_time(None, count, body)?,
+            Ok(sent) => sent,
+            Err(corrupt) => return Err(self.corrupt(corrupt)),
+        };
+        // A batch is small.
+        #[allow(clippy::cast_possible_truncation)]
+        Ok(sent as usize)
+    }
+
     /// Publishes messages as [`publish`] does, at least one, waiting for room.
     #[cold]
+    #[inline(never)]
     fn publish_in_time(
         &mut self,
         timeout: Option<Duration>,
@@ -154,7 +173,7 @@ impl<T: Message> MpmcSender<T> {
     /// [`SendError::Full`] under `OnFull::Fail`; [`SendError::Closed`] and [`SendError::PeerDied`]
     /// while waiting when the last receiver is gone; [`SendError::Message`] if the archive does not fit a
     /// cell; [`SendError::Corrupt`] if the ring's words are damaged; [`SendError::Forked`] in a child.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
         match self.send_now(message) {
             Err(SendError::Full) if self.half.when_full()? => self.send_in_time(message, None),
@@ -170,7 +189,7 @@ impl<T: Message> MpmcSender<T> {
     /// # Errors
     ///
     /// [`SendError::Full`] if there is none; otherwise as for [`send`](MpmcSender::send).
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
         self.send_now(message)
     }
@@ -208,6 +227,18 @@ impl<T: Message> MpmcSender<T> {
         let most = messages.len().min(MAX_BATCH as usize);
         self.check()?;
         let Self { half, staged, scratch, .. } = self;
+        if T::PLAIN {
+            // They are their own archives.
+            let (start, len) = (messages.as_ptr(), plain_len::<T>(half.bodies.room())?);
+            let body = |index: u64| {
+                // Less than a batch.
+                #[allow(clippy::cast_possible_truncation)]
+                let index = index as usize;
+                // SAFETY: fewer are sent than `most`, which is no more than there are.
+                (unsafe { start.add(index) }.cast(), len)
+            };
+            return half.publish_some(most as u64, body);
+        }
         staged.lens.clear();
         for (index, message) in messages[..most].iter().enumerate() {
             match build(message, staged.body(index), half.bodies.room(), scratch) {
@@ -225,22 +256,14 @@ impl<T: Message> MpmcSender<T> {
             // SAFETY: so many archives were staged, one behind the other.
             (unsafe { start.add(index * each) }, lens[index])
         };
-        let count = lens.len() as u64;
-        let sent = match publish(&mut half.ring, &half.bodies, count, body) {
-            Ok(0) => half.publish_in_time(None, count, body)?,
-            Ok(sent) => sent,
-            Err(corrupt) => return Err(half.corrupt(corrupt)),
-        };
-        // As above.
-        #[allow(clippy::cast_possible_truncation)]
-        Ok(sent as usize)
+        half.publish_some(lens.len() as u64, body)
     }
 
     fn check(&self) -> Result<(), SendError> {
         if self.half.tie.guard.forked() { Err(SendError::Forked) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_now(&mut self, message: &T) -> Result<(), SendError> {
         self.check()?;
         let (from, len) = self.stage(message)?;
@@ -253,6 +276,7 @@ impl<T: Message> MpmcSender<T> {
     }
 
     #[cold]
+    #[inline(never)]
     fn send_in_time(&mut self, message: &T, timeout: Option<Duration>) -> Result<(), SendError> {
         let (from, len) = self.stage(message)?;
         self.half.publish_in_time(timeout, 1, |_| (from, len)).map(|_| ())
@@ -264,13 +288,7 @@ impl<T: Message> MpmcSender<T> {
     fn stage(&mut self, message: &T) -> Result<(*const u8, u32), WriteError> {
         let room = self.half.bodies.room();
         if T::PLAIN {
-            let needed = size_of::<T>();
-            if needed > room {
-                return Err(WriteError::TooLarge { needed, room });
-            }
-            // A cell is no larger.
-            #[allow(clippy::cast_possible_truncation)]
-            return Ok((std::ptr::from_ref(message).cast(), needed as u32));
+            return Ok((std::ptr::from_ref(message).cast(), plain_len::<T>(room)?));
         }
         let body = self.staged.body(0);
         Ok((body.cast_const(), build(message, body, room, &mut self.scratch)?))
@@ -296,6 +314,18 @@ impl<T: Message> MpmcSender<T> {
     pub fn max_len(&self) -> usize {
         self.half.bodies.room()
     }
+}
+
+/// The length of a plain message, if it fits a cell.
+#[inline(always)]
+fn plain_len<T>(room: usize) -> Result<u32, WriteError> {
+    let needed = size_of::<T>();
+    if needed > room {
+        return Err(WriteError::TooLarge { needed, room });
+    }
+    // A cell is no larger.
+    #[allow(clippy::cast_possible_truncation)]
+    Ok(needed as u32)
 }
 
 /// Builds an archive in `room` bytes at `body`, which are this sender's; its length.

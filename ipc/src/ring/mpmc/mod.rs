@@ -136,7 +136,7 @@ impl<P: Placement> Words<P> {
 
     /// The cell at `position`, where `index` stood, was not as `expected`: where the index stands now, to
     /// try again; `None` if the cell is not so far yet.
-    #[inline]
+    #[inline(always)]
     fn look_again(
         &self,
         index: &IndexLine,

@@ -80,7 +80,7 @@ impl<P: Placement> Receiver<P> {
     /// hand. It does not panic. It is not called for what is in this hand already.
     ///
     /// `None` also while [there is something to finish](Receiver::inherits) that a predecessor left.
-    #[inline]
+    #[inline(always)]
     pub fn receive(
         &mut self,
         most: u64,
@@ -121,7 +121,7 @@ impl<P: Placement> Receiver<P> {
     }
 
     /// Claims up to `most` messages; `false` if there is none.
-    #[inline]
+    #[inline(always)]
     fn claim(&mut self, most: u64) -> Result<bool, Corrupt> {
         let head = &self.words.head.position;
         let mut first = head.load(Relaxed);
@@ -157,7 +157,7 @@ impl<P: Placement> Receiver<P> {
     }
 
     /// The cells that are ready from `first` on, up to `most` of them.
-    #[inline]
+    #[inline(always)]
     fn ready_from(&self, first: u64, most: u64) -> Claimed {
         let most = most.min(MAX_BATCH).min(self.words.states.len());
         let mut claimed = Claimed { first, count: 0, skips: 0 };

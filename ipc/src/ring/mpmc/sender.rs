@@ -36,7 +36,7 @@ impl<P: Placement> Sender<P> {
     ///
     /// `write` writes the body of the message at a position into its cell, for each in order. It runs
     /// while the position is claimed: it only copies, and does not panic.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, most: u64, mut write: impl FnMut(u64)) -> Result<u64, Corrupt> {
         let (first, count) = if most > 0 { self.claim(most)? } else { return Ok(0) };
         let mut position = first;
@@ -57,7 +57,7 @@ impl<P: Placement> Sender<P> {
     }
 
     /// Claims up to `most` positions: the first, and how many.
-    #[inline]
+    #[inline(always)]
     fn claim(&mut self, most: u64) -> Result<(u64, u64), Corrupt> {
         let tail = &self.words.tail.position;
         let mut first = tail.load(Relaxed);
@@ -92,7 +92,7 @@ impl<P: Placement> Sender<P> {
     }
 
     /// Number of cells that are free from `first` on, up to `most`.
-    #[inline]
+    #[inline(always)]
     fn free_from(&self, first: u64, most: u64) -> u64 {
         let most = most.min(MAX_BATCH).min(self.words.states.len());
         let free = |&position: &u64| {

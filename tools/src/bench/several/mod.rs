@@ -1,17 +1,19 @@
 //! Channels with several receivers, measured between threads of this process: a broadcast beside a
-//! pair, and latest values beside locks.
+//! pair, latest values beside locks, and many to many beside other queues.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | this one | rounds of everything in turn, and ratios within rounds |
 //! | `fanout` | what publishing costs with 1, 8 and 64 receivers; what goes through to one |
 //! | `latest` | setting and reading a value, alone and under each other's hands |
+//! | `mpmc` | round trips and streams of the channel of several senders and receivers, one of each |
 //!
 //! What is timed with many receivers is timed on one core, where they take turns: eight of them that
 //! run at once need as many cores.
 
 mod fanout;
 mod latest;
+mod mpmc;
 
 use super::clock::{self, Clock};
 use super::statistics::{Interval, bootstrap, median};
@@ -45,6 +47,8 @@ pub enum Bench {
     Fanout,
     /// Latest values.
     Latest,
+    /// Each message to one of several receivers.
+    Mpmc,
 }
 
 /// A ratio to be told: this over that.
@@ -84,11 +88,13 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
         rows.push(match bench {
             Bench::Fanout => fanout::round(options.count, cores.1, clock)?,
             Bench::Latest => latest::round(options.count, cores.1, clock)?,
+            Bench::Mpmc => mpmc::round(options.count, cores.1, clock)?,
         });
     }
     let (name, ratios) = match bench {
         Bench::Fanout => ("fanout", fanout::RATIOS),
         Bench::Latest => ("latest", latest::RATIOS),
+        Bench::Mpmc => ("mpmc", mpmc::RATIOS),
     };
     let outcome = Outcome {
         bench: name,
