@@ -242,22 +242,16 @@ mod tests {
     use crate::itch;
     use crate::reference::Reference;
 
-    fn market(sequence: u64) -> Event {
-        let mut message = [0; 19];
-        message[0] = b'D';
-        Event::from_itch(sequence, &message)
-    }
-
     #[test]
     fn lost_repeated_and_torn_messages_are_told_apart() {
         let mut day = ReceivedDay::new().unwrap();
         day.take(&Event::schedule(0, 0, 0)).unwrap();
         for sequence in [0, 1, 2, 5, 6] {
-            day.take(&market(sequence)).unwrap(); // 3 and 4 are lost
+            day.take(&Event::market(sequence)).unwrap(); // 3 and 4 are lost
         }
-        day.take(&market(6)).unwrap();
-        day.take(&Event { price: 1, ..market(7) }).unwrap();
-        day.take(&market(8)).unwrap();
+        day.take(&Event::market(6)).unwrap();
+        day.take(&Event { price: 1, ..Event::market(7) }).unwrap();
+        day.take(&Event::market(8)).unwrap();
         day.take(&Event::pause(10)).unwrap(); // 9 is lost
         day.take(&Event::end(Record { messages: 10, digest: 0 })).unwrap();
         assert!(day.is_over);
@@ -271,8 +265,8 @@ mod tests {
         let mut day = ReceivedDay::new().unwrap();
         let a_second_ago = now_ns() - 1_000_000_000;
         day.take(&Event::schedule(0, a_second_ago, 10)).unwrap();
-        day.take(&market(0)).unwrap();
-        day.take(&market(1)).unwrap();
+        day.take(&Event::market(0)).unwrap();
+        day.take(&Event::market(1)).unwrap();
         let latencies =
             day.report(Comparison::default(), None, None).latencies.expect("a rate was announced");
         // Due 1.0 s and 0.9 s ago; no more than a minute is recorded.

@@ -42,6 +42,16 @@ pub(crate) struct Event {
     pub(crate) checksum: u32,
 }
 
+#[cfg(test)]
+impl Event {
+    /// One of the shortest messages, for tests.
+    pub(crate) fn market(sequence: u64) -> Self {
+        let mut message = [0; 19];
+        message[0] = b'D';
+        Self::from_itch(sequence, &message)
+    }
+}
+
 impl Event {
     /// Decodes one whole ITCH message, as [`itch::next`](crate::itch::next) yields it.
     #[inline]

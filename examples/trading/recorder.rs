@@ -114,33 +114,29 @@ impl<W: Write> Recording<W> {
 mod tests {
     use super::*;
 
-    fn market(sequence: u64) -> Event {
-        let mut message = [0; 19];
-        message[0] = b'D';
-        Event::from_itch(sequence, &message)
-    }
-
     #[test]
     fn what_is_recorded_is_what_was_sent() {
         let (mut recording, mut sent) = (Recording::new(Some(Vec::new())), Record::default());
         for sequence in 0..3 {
-            sent.add(&market(sequence));
-            assert_eq!(recording.take(&market(sequence)).unwrap(), None);
+            sent.add(&Event::market(sequence));
+            assert_eq!(recording.take(&Event::market(sequence)).unwrap(), None);
         }
         assert_eq!(recording.take(&Event::pause(3)).unwrap(), None);
         assert_eq!(recording.take(&Event::end(sent)).unwrap(), Some(sent));
         let bytes = recording.file.as_ref().unwrap();
         assert_eq!(bytes.len(), 3 * size_of::<Event>());
-        assert_eq!(bytes[96..], market(2).to_bytes());
+        assert_eq!(bytes[96..], Event::market(2).to_bytes());
         assert_eq!(recording.finish().unwrap(), sent);
     }
 
     #[test]
     fn what_is_lost_or_torn_is_refused() {
         let mut recording = Recording::<Vec<u8>>::new(None);
-        recording.take(&market(0)).unwrap();
-        assert!(recording.take(&market(2)).unwrap_err().to_string().contains("message 1 came"));
-        assert!(recording.take(&Event { price: 1, ..market(1) }).is_err());
-        assert!(recording.take(&market(1)).is_ok());
+        recording.take(&Event::market(0)).unwrap();
+        assert!(
+            recording.take(&Event::market(2)).unwrap_err().to_string().contains("message 1 came")
+        );
+        assert!(recording.take(&Event { price: 1, ..Event::market(1) }).is_err());
+        assert!(recording.take(&Event::market(1)).is_ok());
     }
 }

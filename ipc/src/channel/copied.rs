@@ -1,4 +1,4 @@
-//! Cells that some write while others read, and private copies of what they hold.
+//! Private memory for messages, and cells that some write while others read.
 //!
 //! Both sides go word by word, so that a reader that comes at the wrong moment has a mixture of two messages,
 //! which it notices and drops, and not undefined behaviour. What is handed out, and what is validated, is
@@ -42,6 +42,11 @@ impl Buffer {
     /// What was noted of the message in it.
     pub(super) fn meta(&self) -> Meta {
         self.meta
+    }
+
+    /// Notes something of the message in it.
+    pub(super) fn describe(&mut self, meta: Meta) {
+        self.meta = meta;
     }
 }
 

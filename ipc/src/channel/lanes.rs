@@ -106,33 +106,33 @@ impl Turns {
         if first.lane().link().forked() {
             return Err(RecvError::Forked);
         }
-        match found(self.round.next(|lane| lanes[lane as usize].lane().poll_once())) {
-            Ok(Some(ready)) => Ok(ready),
-            Ok(None) => self.when_empty(lanes),
-            Err((lane, corrupt)) => Err(lanes[lane].lane().corrupt(corrupt)),
+        match self.look(lanes)? {
+            Some(ready) => Ok(ready),
+            None => self.when_empty(lanes),
         }
+    }
+
+    /// Looks at all lanes, until one has a message.
+    #[inline(always)]
+    fn look<L: Lane>(&mut self, lanes: &mut [L]) -> Result<Option<Ready>, RecvError> {
+        let found = found(self.round.next(|lane| lanes[lane as usize].lane().poll_once()));
+        found.map_err(|(lane, corrupt)| lanes[lane].lane().corrupt(corrupt))
     }
 
     #[cold]
     #[inline(never)]
     fn when_empty<L: Lane>(&mut self, lanes: &mut [L]) -> Result<Ready, RecvError> {
-        let Self { round, board, .. } = self;
-        let mut look =
-            |lanes: &mut [L]| found(round.next(|lane| lanes[lane as usize].lane().poll_once()));
         // A receiver that waits for its descriptor is told by that from now on.
         if lanes[0].link().has_bell() {
             if lanes[0].lane().link_mut().hush() {
                 All(lanes).probe();
             }
-            board.wait.arm_unless(|| look(lanes).transpose());
+            let board = self.board.clone();
+            board.wait.arm_unless(|| self.look(lanes).transpose());
         }
         let end = All(lanes).end();
         // What was published before the end counts.
-        match look(lanes) {
-            Ok(Some(ready)) => Ok(ready),
-            Ok(None) => Err(end.map_or(RecvError::Empty, RecvError::from)),
-            Err((lane, corrupt)) => Err(lanes[lane].lane().corrupt(corrupt)),
-        }
+        self.look(lanes)?.ok_or_else(|| end.map_or(RecvError::Empty, RecvError::from))
     }
 
     /// The next message, waiting for it.
@@ -169,20 +169,16 @@ impl Turns {
         let end = || All(&lanes.borrow()).end();
         let waited = patience.poll_until(timeout, &board.wait, &peers, &Monotonic, end, poll);
         let lanes = lanes.into_inner();
-        match waited {
-            Ok(ready) => Ok(ready),
-            Err(Stopped::Failed((lane, corrupt))) => Err(lanes[lane].lane().corrupt(corrupt)),
-            // Marks are hints: all are looked at before it is said that there is nothing.
-            Err(stopped) => match found(round.next(|lane| lanes[lane as usize].lane().poll_once()))
-            {
-                Ok(Some(ready)) => Ok(ready),
-                Err((lane, corrupt)) => Err(lanes[lane].lane().corrupt(corrupt)),
-                Ok(None) => Err(match stopped {
-                    Stopped::Gone(end) => end.into(),
-                    Stopped::Timeout | Stopped::Failed(_) => RecvError::Timeout,
-                }),
-            },
-        }
+        let stopped = match waited {
+            Ok(ready) => return Ok(ready),
+            Err(Stopped::Failed((lane, corrupt))) => {
+                return Err(lanes[lane].lane().corrupt(corrupt));
+            }
+            Err(Stopped::Timeout) => RecvError::Timeout,
+            Err(Stopped::Gone(end)) => end.into(),
+        };
+        // Marks are hints: all are looked at before it is said that there is nothing.
+        self.look(lanes)?.ok_or(stopped)
     }
 
     fn descriptor<'a, L: Lane>(

@@ -4,7 +4,7 @@
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
 use super::wait::{Bed, Patience, Stopped};
 use super::{broadcast, latest, mpmc};
-use crate::endpoint::{AttachError, Endpoint, PeerView};
+use crate::endpoint::{AttachError, Endpoint, Holder, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
 use crate::ring::blocks::Blocks;
@@ -36,6 +36,11 @@ pub(super) struct End {
 }
 
 impl End {
+    /// Of whoever held the other side of this channel last.
+    pub(super) fn new(died: bool, channel: String, holder: Holder) -> Self {
+        Self { died, gone: Box::new(Gone { channel, holder }) }
+    }
+
     /// Of several ends the greatest is worth telling: a death, and the last one.
     pub(super) fn order(&self) -> (bool, Option<u64>) {
         (self.died, self.gone.holder.ended_unix_ns)
@@ -189,7 +194,7 @@ impl Link {
         line: &WaitLine,
         look: impl FnOnce() -> Option<R>,
     ) -> Option<R> {
-        if self.bell.is_some() && self.hush() {
+        if self.hush() {
             self.probe();
         }
         line.arm_unless(look)
@@ -249,7 +254,7 @@ impl Link {
             Peer::Died => true,
             Peer::Absent | Peer::Alive => return None,
         };
-        Some(End { died, gone: Box::new(Gone { channel: self.channel.clone(), holder }) })
+        Some(End::new(died, self.channel.clone(), holder))
     }
 
     /// Gives the side back and leaves the segment where it is, for whoever looks into the damage.

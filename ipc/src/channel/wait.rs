@@ -106,6 +106,17 @@ pub(super) enum Stopped<E, G> {
     Gone(G),
 }
 
+impl<E, G> Stopped<E, G> {
+    /// What is told to the caller: `timeout` is the error that says so, and `failed` names the failure.
+    pub(super) fn told<R: From<G>>(self, timeout: R, failed: impl FnOnce(E) -> R) -> R {
+        match self {
+            Self::Failed(failure) => failed(failure),
+            Self::Timeout => timeout,
+            Self::Gone(who) => who.into(),
+        }
+    }
+}
+
 /// How one side waits for the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {

@@ -4,7 +4,7 @@ use super::Cells;
 use crate::channel::copied::{Buffer, length};
 use crate::channel::error::{BadMessage, RecvError};
 use crate::channel::link::Link;
-use crate::channel::wait::{Nap, Stopped};
+use crate::channel::wait::Nap;
 use crate::endpoint::PeerView;
 use crate::message::Invalid;
 use crate::ring::broadcast::{Observer, Read, Reader, Words};
@@ -158,11 +158,7 @@ impl BroadcastBytesReceiver {
             // Who may not write cannot say that it sleeps.
             Ways::Observing(_) => link.poll_until(timeout, &Nap, || stream.look()),
         };
-        waited.map_err(|stopped| match stopped {
-            Stopped::Failed(failed) => self.failed(failed),
-            Stopped::Timeout => RecvError::Timeout,
-            Stopped::Gone(end) => end.into(),
-        })
+        waited.map_err(|stopped| stopped.told(RecvError::Timeout, |failed| self.failed(failed)))
     }
 
     fn received(&mut self, body: Body) -> Result<BroadcastReceived<'_>, RecvError> {

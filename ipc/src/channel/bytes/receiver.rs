@@ -3,7 +3,6 @@
 use crate::channel::error::{BadMessage, DescriptorError, RecvError};
 use crate::channel::kept::{Kept, OwnedBytes};
 use crate::channel::link::{Cell, Cells, Link, Place};
-use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::Invalid;
 use crate::ring::blocks::{Blocks, Owner};
@@ -211,11 +210,8 @@ impl BytesReceiver {
             Poll::Empty => Ok(None),
             Poll::Corrupt(corrupt) => Err(corrupt),
         };
-        link.poll_until(timeout, &lines.wait, poll).map_err(|stopped| match stopped {
-            Stopped::Failed(corrupt) => self.corrupt(corrupt),
-            Stopped::Timeout => RecvError::Timeout,
-            Stopped::Gone(end) => end.into(),
-        })
+        link.poll_until(timeout, &lines.wait, poll)
+            .map_err(|stopped| stopped.told(RecvError::Timeout, |corrupt| self.corrupt(corrupt)))
     }
 
     #[inline]

@@ -4,7 +4,6 @@ use super::supply::Supply;
 use crate::channel::error::{DescriptorError, SendError};
 use crate::channel::link::{Cell, Cells, Link, Place};
 use crate::channel::open::OnFull;
-use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::WriteError;
 use crate::ring::spsc::{Corrupt, Producer};
@@ -298,11 +297,8 @@ impl BytesSender {
         }
         let lines = producer.words().producer.clone();
         let room = || Ok(has_room(producer, supply, cells, len)?.then_some(()));
-        link.poll_until(timeout, &lines.wait, room).map_err(|stopped| match stopped {
-            Stopped::Failed(corrupt) => self.corrupt(corrupt),
-            Stopped::Timeout => SendError::Timeout,
-            Stopped::Gone(end) => end.into(),
-        })
+        link.poll_until(timeout, &lines.wait, room)
+            .map_err(|stopped| stopped.told(SendError::Timeout, |corrupt| self.corrupt(corrupt)))
     }
 
     /// A descriptor for `epoll` and its like: readable when a full ring has room, or its receiver is

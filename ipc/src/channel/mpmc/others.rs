@@ -1,7 +1,6 @@
 //! Who else is at a channel, and whether they live.
 
-use crate::channel::error::{Gone, RecvError, SendError};
-use crate::channel::link::leave;
+use crate::channel::link::{End, leave};
 use crate::channel::wait::Patience;
 use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
 use crate::ring::mpmc::Parties;
@@ -62,25 +61,6 @@ impl Liveness for Sides {
     }
 }
 
-/// How all those across the ring ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    died: bool,
-    gone: Box<Gone>,
-}
-
-impl From<Ended> for RecvError {
-    fn from(Ended { died, gone }: Ended) -> Self {
-        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
-    }
-}
-
-impl From<Ended> for SendError {
-    fn from(Ended { died, gone }: Ended) -> Self {
-        if died { Self::PeerDied(gone) } else { Self::Closed(gone) }
-    }
-}
-
 /// One side's tie to its channel, and to all others.
 #[derive(Debug)]
 pub(super) struct Tie {
@@ -137,14 +117,13 @@ impl Tie {
 
     /// How all those across the ring ended, if memory says that they did.
     #[cold]
-    pub(super) fn ended(&self) -> Option<Ended> {
+    pub(super) fn ended(&self) -> Option<End> {
         let others = self.others();
         if matches!(others.glance(), Peer::Alive | Peer::Absent) {
             return None;
         }
         let (standing, holder) = others.last()?;
-        let gone = Box::new(Gone { channel: self.channel.clone(), holder });
-        Some(Ended { died: standing == Peer::Died, gone })
+        Some(End::new(standing == Peer::Died, self.channel.clone(), holder))
     }
 
     /// Says that this side was left in good order. What is mapped stays mapped.

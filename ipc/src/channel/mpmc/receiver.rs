@@ -2,6 +2,7 @@
 
 use super::Bodies;
 use super::others::Tie;
+use crate::channel::copied::Buffer;
 use crate::channel::error::{BadMessage, Damaged, RecvError};
 use crate::channel::trust::{Checked, Trust};
 use crate::channel::wait::Stopped;
@@ -11,7 +12,6 @@ use crate::ring::layout::{Meta, WaitLine};
 use crate::ring::mpmc::{Corrupt, Receiver, Repair, Source, Taken};
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::time::Duration;
 use strait_pools::environment::{Clock, Monotonic};
@@ -53,21 +53,14 @@ struct Hand {
     bodies: Bodies,
     /// This receiver's number, if its hand is in the segment.
     me: Option<u64>,
-    /// Else it is here: a word that tells the length, and the body.
-    meta: u64,
-    private: Vec<Sixteen>,
+    /// Else it is here.
+    private: Buffer,
 }
-
-/// Sixteen bytes, aligned as archives are.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-struct Sixteen([MaybeUninit<u8>; 16]);
 
 impl Hand {
     fn new(bodies: Bodies, me: Option<u64>) -> Self {
-        let room = if me.is_some() { 0 } else { bodies.room().div_ceil(16) };
-        let private = vec![Sixteen([MaybeUninit::new(0); 16]); room];
-        Self { bodies, me, meta: 0, private }
+        let private = Buffer::new(if me.is_some() { 0 } else { bodies.room() });
+        Self { bodies, me, private }
     }
 
     /// Copies a message here. Its length is likely to be `usual`: a copy of a length that is known when it is
@@ -83,8 +76,8 @@ impl Hand {
                 hand.body()
             }
             None => {
-                self.meta = meta;
-                self.private.as_mut_ptr().cast()
+                self.private.describe(Meta(meta));
+                self.private.as_mut_ptr()
             }
         };
         // What is no message in the cell is found out when it is looked at.
@@ -106,11 +99,10 @@ impl Hand {
         let (meta, body) = match self.me {
             Some(me) => {
                 let hand = self.bodies.hand(me);
-                (hand.meta(), hand.body().cast_const())
+                (Meta(hand.meta()), hand.body().cast_const())
             }
-            None => (self.meta, self.private.as_ptr().cast()),
+            None => (self.private.meta(), self.private.as_ptr()),
         };
-        let meta = Meta(meta);
         let len = meta.inline_len().ok_or(Invalid::Kind { kind: meta.kind() })?;
         Ok((body, len as usize))
     }

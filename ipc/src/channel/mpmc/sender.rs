@@ -4,14 +4,12 @@ use super::Bodies;
 use super::others::Tie;
 use crate::channel::error::{Damaged, SendError};
 use crate::channel::open::OnFull;
-use crate::channel::wait::Stopped;
 use crate::endpoint::PeerView;
 use crate::message::{Message, Scratch, WriteError, write};
 use crate::ring::layout::{Meta, WaitLine};
 use crate::ring::mpmc::layout::MAX_BATCH;
 use crate::ring::mpmc::{Corrupt, Sender};
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::time::Duration;
 use strait_pools::environment::Monotonic;
 use strait_pools::placement::Mapped;
@@ -38,15 +36,11 @@ struct Half {
     tie: Tie,
 }
 
-/// Sixteen bytes, aligned as archives are.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-struct Sixteen([MaybeUninit<u8>; 16]);
-
 /// Archives that are built and not sent: up to a batch of them.
 #[derive(Debug)]
 struct Staged {
-    bytes: Vec<Sixteen>,
+    /// Grows with the batches; aligned as archives are.
+    bytes: Vec<u128>,
     /// Room for one of them, in units of 16 bytes.
     each: usize,
     lens: Vec<u32>,
@@ -61,7 +55,7 @@ impl Staged {
     fn body(&mut self, index: usize) -> *mut u8 {
         let end = (index + 1) * self.each;
         if self.bytes.len() < end {
-            self.bytes.resize(end, Sixteen([MaybeUninit::uninit(); 16]));
+            self.bytes.resize(end, 0);
         }
         self.bytes[end - self.each..].as_mut_ptr().cast()
     }
@@ -140,11 +134,7 @@ impl Half {
         let ended = || tie.ended();
         let result = patience.poll_until(timeout, &bed, tie.others(), &Monotonic, ended, poll);
         tie.patience = patience;
-        result.map_err(|stopped| match stopped {
-            Stopped::Failed(corrupt) => self.corrupt(corrupt),
-            Stopped::Timeout => SendError::Timeout,
-            Stopped::Gone(ended) => ended.into(),
-        })
+        result.map_err(|stopped| stopped.told(SendError::Timeout, |corrupt| self.corrupt(corrupt)))
     }
 
     #[cold]

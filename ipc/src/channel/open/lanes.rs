@@ -1,7 +1,7 @@
 //! Channels of lanes: many senders with a ring each, one receiver.
 
 use super::ring::side_of;
-use super::{Channel, Content, Place, channel_of, kind};
+use super::{Channel, Content, channel_of, kind};
 use crate::channel::bytes::{Bytes, BytesReceiver, BytesSender};
 use crate::channel::error::OpenError;
 use crate::channel::lanes::{BytesLanesReceiver, LanesReceiver, Turns};
@@ -22,9 +22,6 @@ use std::sync::Arc;
 /// that nobody has, and goes on in it where the last one stopped. See [`Channel`] for what lanes have
 /// in common with all others; capacity, arena and blocks are those of each lane.
 pub type Lanes<T, V = Checked> = Channel<kind::Lanes, T, V>;
-
-/// All sides of a channel of lanes.
-pub type AllLanes<T, V> = (Vec<Sender<T>>, LanesReceiver<T, V>);
 
 impl<T, V: Trust> Lanes<T, V> {
     /// How many senders there may be at once: 1 to 256 (default 16).
@@ -89,19 +86,6 @@ impl<T: Message, V: Trust> Lanes<T, V> {
     /// The geometry is refused, or there is no memory.
     pub fn segment(self) -> Result<Segment, OpenError> {
         self.make_segment(&Self::typed())
-    }
-
-    /// The receiver and as many senders as there may be, in a segment without a name: for threads of
-    /// this process.
-    ///
-    /// # Errors
-    ///
-    /// As for [`segment`](Lanes::segment).
-    pub fn all(self) -> Result<AllLanes<T, V>, OpenError> {
-        let content = Self::typed();
-        let all = Self { place: Place::Given(Arc::new(self.make_segment(&content)?)), ..self };
-        let senders = (0..all.kind.lanes()).map(|_| Ok(Sender::new(all.open_sender(&content)?)));
-        Ok((senders.collect::<Result<_, OpenError>>()?, all.receiver()?))
     }
 }
 

@@ -24,7 +24,7 @@ mod spsc;
 pub use broadcast::Broadcast;
 pub(super) use content::Content;
 use kind::Kind;
-pub use lanes::{AllLanes, Lanes};
+pub use lanes::Lanes;
 pub use latest::Latest;
 pub(super) use ring::side_of;
 pub use spsc::Spsc;

@@ -37,45 +37,54 @@ fn channel(readers: u32) -> Result<impl Fn() -> Broadcast<Body>> {
     Ok(move || Broadcast::given(Arc::clone(&segment)))
 }
 
-/// Publishing half a ring at a time, which all readers read before the next; only the former is timed.
+/// Sends half a ring at a time, which is read before the next; only the sending is timed. `read` takes the
+/// number of the first of them.
+fn timed(
+    count: u64,
+    clock: Clock,
+    mut send: impl FnMut(&Body) -> Result<()>,
+    mut read: impl FnMut(u64) -> Result<()>,
+) -> Result<f64> {
+    let turns = count / (CAPACITY / 2);
+    let mut spent = 0;
+    for turn in 0..turns {
+        let began = ticks();
+        for number in 0..CAPACITY / 2 {
+            send(&Body::of(turn + number))?;
+        }
+        spent += ticks() - began;
+        read(turn)?;
+    }
+    Ok(clock.ns(spent) / (turns * CAPACITY / 2) as f64)
+}
+
+/// To so many readers, all of which read everything.
 fn publish(count: u64, readers: u32, clock: Clock) -> Result<f64> {
     let channel = channel(readers)?;
     let mut sender = channel().sender()?;
     let open = || channel().receiver(Join::Oldest, Slow::Gate);
     let mut receivers = (0..readers).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
-    let turns = count / (CAPACITY / 2);
-    let mut spent = 0;
-    for turn in 0..turns {
-        let began = ticks();
-        for number in 0..CAPACITY / 2 {
-            sender.send(&Body::of(turn + number))?;
-        }
-        spent += ticks() - began;
+    let read = |first| {
         for receiver in &mut receivers {
             for number in 0..CAPACITY / 2 {
-                assert_eq!(receiver.recv()?.number(), turn + number);
+                assert_eq!(receiver.recv()?.number(), first + number);
             }
         }
-    }
-    Ok(clock.ns(spent) / (turns * CAPACITY / 2) as f64)
+        Ok(())
+    };
+    timed(count, clock, |body| Ok(sender.send(body)?), read)
 }
 
 /// The same of a pair.
 fn send(count: u64, clock: Clock) -> Result<f64> {
     let (mut sender, mut receiver) = Spsc::<Body>::unnamed("bench").capacity(CAPACITY).pair()?;
-    let turns = count / (CAPACITY / 2);
-    let mut spent = 0;
-    for turn in 0..turns {
-        let began = ticks();
+    let read = |first| {
         for number in 0..CAPACITY / 2 {
-            sender.send(&Body::of(turn + number))?;
+            assert_eq!(receiver.recv()?.number(), first + number);
         }
-        spent += ticks() - began;
-        for number in 0..CAPACITY / 2 {
-            assert_eq!(receiver.recv()?.number(), turn + number);
-        }
-    }
-    Ok(clock.ns(spent) / (turns * CAPACITY / 2) as f64)
+        Ok(())
+    };
+    timed(count, clock, |body| Ok(sender.send(body)?), read)
 }
 
 /// What one thread sends and another receives, per message: until the last one is there.
