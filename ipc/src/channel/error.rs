@@ -50,6 +50,15 @@ pub enum OpenError {
         /// What the channel has.
         found: String,
     },
+    /// The channel of calls is one whose server is gone.
+    #[error(
+        "the server of `{channel}` is gone, and calls are not resumed: once its clients have left, a new \
+         server can make the channel anew"
+    )]
+    Over {
+        /// The channel.
+        channel: String,
+    },
     /// The channel's discipline has no such sides.
     #[error("channel `{channel}` has no {role}'s side to take")]
     NoSide {

@@ -12,7 +12,7 @@ use crate::ring::lanes::{Board, Round};
 use crate::ring::spsc::{Corrupt, Poll};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
-use strait_pools::environment::{Liveness, Monotonic, Peer};
+use strait_pools::environment::{AlwaysAlive, Liveness, Monotonic, Peer};
 use strait_pools::placement::{Mapped, MappedOne};
 
 /// While waiting, lanes without a mark are looked at once in so many looks.
@@ -179,6 +179,25 @@ impl Turns {
         };
         // Marks are hints: all are looked at before it is said that there is nothing.
         self.look(lanes)?.ok_or(stopped)
+    }
+
+    /// The next message of whoever is there or comes, waiting for it up to `timeout`. That senders are gone
+    /// is no reason to stop.
+    #[cold]
+    #[inline(never)]
+    fn ready_of_anybody<L: Lane>(
+        &mut self,
+        lanes: &mut [L],
+        timeout: Option<Duration>,
+    ) -> Result<Ready, RecvError> {
+        let Self { round, board, patience } = self;
+        let poll = || found(round.next(|lane| lanes[lane as usize].lane().poll_once()));
+        let nobody = || None::<std::convert::Infallible>;
+        match patience.poll_until(timeout, &board.wait, &AlwaysAlive, &Monotonic, nobody, poll) {
+            Ok(ready) => Ok(ready),
+            Err(Stopped::Failed((lane, corrupt))) => Err(lanes[lane].lane().corrupt(corrupt)),
+            Err(Stopped::Timeout | Stopped::Gone(_)) => Err(RecvError::Timeout),
+        }
     }
 
     fn descriptor<'a, L: Lane>(
@@ -367,6 +386,32 @@ impl BytesLanesReceiver {
     pub fn recv(&mut self) -> Result<(u32, Received<'_>), RecvError> {
         let (lane, position) = self.turns.ready(&mut self.lanes, None)?;
         self.received(lane, position)
+    }
+
+    /// The next message of any sender, with the number of its lane, its tag, and the low bits of its sender's
+    /// incarnation: one that is there, or, if it is to `wait`, that comes in time. That senders are gone is
+    /// no reason not to wait for others.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Timeout`] if there is none, [`RecvError::Invalid`], [`RecvError::Corrupt`] and
+    /// [`RecvError::Forked`] as for [`poll`](Self::poll).
+    #[inline(always)]
+    pub(super) fn next_tagged(
+        &mut self,
+        wait: Option<Option<Duration>>,
+    ) -> Result<(u32, u16, u16, Received<'_>), RecvError> {
+        let (lane, position) = match self.turns.ready_now(&mut self.lanes) {
+            Err(RecvError::Empty | RecvError::Closed(_) | RecvError::PeerDied(_)) => {
+                let timeout = wait.ok_or(RecvError::Timeout)?;
+                self.turns.ready_of_anybody(&mut self.lanes, timeout)?
+            }
+            found => found?,
+        };
+        let (tag, incarnation, received) = self.lanes[lane].received_tagged(position)?;
+        // There are 256 lanes at most.
+        #[allow(clippy::cast_possible_truncation)]
+        Ok((lane as u32, tag, incarnation, received))
     }
 
     fn received(&mut self, lane: usize, position: u64) -> Result<(u32, Received<'_>), RecvError> {

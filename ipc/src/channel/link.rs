@@ -315,6 +315,8 @@ fn everything_read(segment: &Segment) -> bool {
             let (words, _) = unsafe { mpmc::map(info) };
             !words.unread()
         }
+        // Calls are not resumed: what was not answered never will be.
+        Discipline::Calls { .. } => true,
         _ => {
             // SAFETY: as above.
             let pending = |ring| unsafe { map_ring(info, ring, 0) }.0.pending();
@@ -444,12 +446,19 @@ fn cut(bytes: u64) -> usize {
 ///
 /// The segment stays mapped for as long as it is used.
 pub(super) unsafe fn map_board(info: &ChannelInfo) -> Option<MappedOne<Board>> {
-    let Discipline::Lanes { .. } = info.geometry().discipline() else { return None };
+    let (Discipline::Lanes { .. } | Discipline::Calls { .. }) = info.geometry().discipline() else {
+        return None;
+    };
     // SAFETY: the caller keeps the segment mapped.
     unsafe { MappedOne::new(&info.consumer_region(), 0) }
 }
 
 impl Cells {
+    /// Wide cells with room for `room` bytes, and a store at `base`.
+    pub(super) fn of(room: usize, store: Store, base: NonNull<u8>) -> Self {
+        Self { room, dense: false, store, base }
+    }
+
     /// Bytes a body holds.
     #[inline(always)]
     pub(super) fn room(&self) -> usize {
@@ -481,8 +490,8 @@ impl Cells {
 
     /// The cell of the message at `position`.
     #[inline(always)]
-    pub(super) fn at(&self, words: &Words<Mapped>, position: u64) -> Cell {
-        Cell { start: words.states.address(position), dense: self.dense }
+    pub(super) fn at(&self, states: &MappedMany<AtomicU64>, position: u64) -> Cell {
+        Cell { start: states.address(position), dense: self.dense }
     }
 }
 
@@ -506,15 +515,11 @@ impl Cell {
     /// state that follows.
     #[inline(always)]
     pub(super) fn describe(self, len: usize, incarnation: u64) {
-        if let Some(head) = self.head() {
-            // A body has at most MAX_CELL_BYTES.
-            #[allow(clippy::cast_possible_truncation)]
-            head.meta.store(Meta::inline(len as u32, incarnation).0, Relaxed);
-        }
+        self.describe_tagged(len, incarnation, 0);
     }
 
-    /// Notes that a message of `len` bytes lies elsewhere, and which producer built it.
-    pub(super) fn describe_at(self, place: Place, len: usize, incarnation: u64) {
+    /// Notes that a message of `len` bytes lies elsewhere, which producer built it, and its tag.
+    pub(super) fn describe_tagged_at(self, place: Place, len: usize, incarnation: u64, tag: u16) {
         let (kind, at) = match place {
             Place::Chunk(chunk) => (KIND_CHUNK, chunk.start),
             Place::Block { index, .. } => (KIND_BLOCK, index),
@@ -522,7 +527,17 @@ impl Cell {
         if let (Some(head), Some(words)) = (self.head(), self.place_words()) {
             words.at.store(at, Relaxed);
             words.bytes.store(len as u64, Relaxed);
-            head.meta.store(Meta::elsewhere(kind, incarnation).0, Relaxed);
+            head.meta.store(Meta::elsewhere(kind, incarnation).tagged(tag).0, Relaxed);
+        }
+    }
+
+    /// As [`describe`](Self::describe), of a message with a tag.
+    #[inline(always)]
+    pub(super) fn describe_tagged(self, len: usize, incarnation: u64, tag: u16) {
+        if let Some(head) = self.head() {
+            // A body has at most MAX_CELL_BYTES.
+            #[allow(clippy::cast_possible_truncation)]
+            head.meta.store(Meta::inline(len as u32, incarnation).tagged(tag).0, Relaxed);
         }
     }
 
@@ -548,6 +563,12 @@ impl Cell {
         // SAFETY: a wide cell's body is 16-aligned and has 48 bytes at least, of which any are valid
         // here; it stays mapped as long as the ring that the cell was taken from.
         (!self.dense).then(|| unsafe { &*self.body().cast::<PlaceWords>() })
+    }
+
+    /// What was noted of a message with a tag, loaded once. Ordered by the state that was read.
+    #[inline(always)]
+    pub(super) fn tagged(self) -> (Meta, u16) {
+        self.head().map_or(Meta(0), |head| Meta(head.meta.load(Relaxed))).untagged()
     }
 
     /// What was noted, loaded once; `room` in dense cells. Ordered by the state that was read.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`open`] | [`Channel`] and [`Spsc`]: from a name, a type and a few choices to a sender or a receiver |
 //! | [`bytes`] | the byte endpoint: claim, commit, abort; poll, release |
+//! | [`calls`] | requests, and an answer to each |
 //! | [`sender`] | the typed sender: send, loan, batch |
 //! | [`receiver`] | the typed receiver: receive in place, drain |
 //! | [`lanes`] | the receiver of many senders |
@@ -24,6 +25,7 @@
 pub mod asynchronous;
 pub mod broadcast;
 pub mod bytes;
+pub mod calls;
 mod copied;
 pub mod error;
 pub mod kept;

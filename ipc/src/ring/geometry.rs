@@ -6,7 +6,7 @@
 
 use super::lanes::Board;
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
-use super::{broadcast, latest, mpmc};
+use super::{answers, broadcast, latest, mpmc};
 use std::fmt;
 use thiserror::Error;
 
@@ -115,6 +115,11 @@ pub enum Discipline {
     },
     /// One producer; what counts is its latest message for each key.
     Latest,
+    /// Lanes, with an [answer](super::answers) for each message.
+    Calls {
+        /// Producers at once, at most: each has a ring, and answers.
+        clients: u32,
+    },
 }
 
 impl Discipline {
@@ -126,6 +131,7 @@ impl Discipline {
             Self::Mpmc { senders, receivers } => (senders, receivers),
             Self::Broadcast { readers } => (1, readers),
             Self::Latest => (1, 0),
+            Self::Calls { clients } => (clients, 1),
         }
     }
 }
@@ -142,6 +148,9 @@ impl fmt::Display for Discipline {
             }
             Self::Broadcast { readers } => write!(f, "one sender and {readers} readers of all"),
             Self::Latest => f.write_str("one sender of latest values"),
+            Self::Calls { clients } => {
+                write!(f, "{clients} clients and one server that answers them")
+            }
         }
     }
 }
@@ -310,6 +319,9 @@ impl Geometry {
             return Err(GeometryError::Sides(discipline));
         }
         let geometry = Self { discipline, ..self };
+        if geometry.answers() && self.cell == CellFormat::Dense {
+            return Err(GeometryError::Lacks { discipline, what: "dense cells" });
+        }
         if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
             return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
         }
@@ -342,6 +354,9 @@ impl Geometry {
         if store != Store::None && self.cells_read_by_all() {
             let (discipline, instead) = (self.discipline, ": ask for a larger `max_len()`");
             return Err(GeometryError::Several { discipline, instead });
+        }
+        if self.answers() && matches!(store, Store::Blocks { .. }) {
+            return Err(GeometryError::Lacks { discipline: self.discipline, what: "blocks" });
         }
         let stride = self.stride();
         let too_large = GeometryError::TooLarge { capacity, stride, store };
@@ -377,7 +392,9 @@ impl Geometry {
     /// Where the cells begin in the producer's region, behind the lines of its discipline.
     pub const fn cells_offset(&self) -> usize {
         match self.discipline {
-            Discipline::Spsc | Discipline::Lanes { .. } => size_of::<ProducerLines>(),
+            Discipline::Spsc | Discipline::Lanes { .. } | Discipline::Calls { .. } => {
+                size_of::<ProducerLines>()
+            }
             Discipline::Mpmc { senders, .. } => mpmc::layout::producer_lines(senders),
             Discipline::Broadcast { .. } => size_of::<broadcast::layout::HeadLines>(),
             Discipline::Latest => size_of::<latest::layout::HeadLines>(),
@@ -390,6 +407,11 @@ impl Geometry {
             Discipline::Latest => latest::layout::key_stride(self.cell.stride()),
             _ => self.cell.stride(),
         }
+    }
+
+    /// Whether each message has an answer.
+    pub const fn answers(&self) -> bool {
+        matches!(self.discipline, Discipline::Calls { .. })
     }
 
     /// Whether each message is for all readers.
@@ -436,6 +458,7 @@ impl Geometry {
     pub const fn rings(&self) -> u32 {
         match self.discipline {
             Discipline::Lanes { senders } => senders,
+            Discipline::Calls { clients } => clients,
             _ => 1,
         }
     }
@@ -450,9 +473,33 @@ impl Geometry {
 
     /// Where the consumer's lines of one of the rings are in the consumers' region.
     pub const fn consumer_offset(&self, ring: u32) -> usize {
-        let board =
-            if let Discipline::Lanes { .. } = self.discipline { size_of::<Board>() } else { 0 };
+        let board = match self.discipline {
+            Discipline::Lanes { .. } | Discipline::Calls { .. } => size_of::<Board>(),
+            _ => 0,
+        };
         board + ring as usize * size_of::<ConsumerLines>()
+    }
+
+    /// Where the answers to one of the clients are in the consumers' region.
+    pub const fn answers_offset(&self, client: u32) -> usize {
+        let lines = self.consumer_offset(self.rings()).next_multiple_of(PAGE);
+        lines + client as usize * self.answers_bytes()
+    }
+
+    /// Bytes of the answers to one client: cells, and room for large ones.
+    pub const fn answers_bytes(&self) -> usize {
+        // `bounded` found as much to fit the producers' region, and pointers have 64 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let store = self.store.bytes() as usize;
+        self.answers_room() + store
+    }
+
+    /// Where the room for large ones begins among the answers to one client.
+    pub const fn answers_room(&self) -> usize {
+        // As above.
+        #[allow(clippy::cast_possible_truncation)]
+        let capacity = self.capacity as usize;
+        answers::layout::room_offset(capacity, self.cell.stride())
     }
 
     /// Bytes of the region only consumers write. Whole pages.
@@ -467,6 +514,7 @@ impl Geometry {
                 readers.next_power_of_two() as usize * size_of::<broadcast::layout::ReaderLines>()
             }
             Discipline::Latest => 0,
+            Discipline::Calls { clients } => self.answers_offset(clients),
         };
         bytes.next_multiple_of(PAGE)
     }

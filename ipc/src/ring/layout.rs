@@ -27,6 +27,7 @@
 //!   8    len     bytes of the message, 4 B        8   body, 8 B
 //!   12   kind    0: in the body; 1: in the arena; 2: in a block; 2 B
 //!   14   sender  incarnation modulo 2^16, 2 B
+//!        in channels of calls the high 11 bits of `len` are a tag: the method, or how it went
 //!   16   body, 16-aligned            kinds 1 and 2: where, 8 B; bytes, 8 B
 //! ```
 //!
@@ -125,6 +126,12 @@ pub struct Meta(pub u64);
 
 const KIND: u64 = 0xffff << 32;
 
+/// Where the tag of a message is, above its length: no cell holds 2 MiB.
+const TAG: u32 = 21;
+/// How many tags there are.
+pub const TAGS: u16 = 1 << (32 - TAG);
+const _: () = assert!((super::geometry::MAX_CELL_BYTES as u64) < 1 << TAG);
+
 /// The kind of a cell whose message lies in the arena.
 pub const KIND_CHUNK: u16 = 1;
 /// The kind of a cell whose message lies in a block.
@@ -162,12 +169,34 @@ impl Meta {
         if self.0 & KIND == 0 { Some(self.0 as u32) } else { None }
     }
 
+    /// The same message with a tag below [`TAGS`] beside it.
+    #[inline(always)]
+    pub const fn tagged(self, tag: u16) -> Self {
+        Self(self.0 | (tag as u64) << TAG)
+    }
+
+    /// The message without its tag, and that.
+    #[inline(always)]
+    pub const fn untagged(self) -> (Self, u16) {
+        const TAG_BITS: u64 = (TAGS as u64 - 1) << TAG;
+        // Those are its bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let tag = ((self.0 & TAG_BITS) >> TAG) as u16;
+        (Self(self.0 & !TAG_BITS), tag)
+    }
+
     /// The kind.
     pub const fn kind(self) -> u16 {
         // Those are its bits.
         #[allow(clippy::cast_possible_truncation)]
         let kind = (self.0 >> 32) as u16;
         kind
+    }
+
+    /// The low bits of the producer's incarnation.
+    #[inline(always)]
+    pub const fn incarnation_bits(self) -> u16 {
+        (self.0 >> 48) as u16
     }
 
     /// The producer's incarnation, when `latest` is one of the 65,536 from it on.
@@ -219,7 +248,7 @@ const _: () = {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{KIND_CHUNK, Meta};
+    use super::{KIND_CHUNK, Meta, TAGS};
 
     #[test]
     fn length_kind_and_incarnation_keep_to_their_bits() {
@@ -228,6 +257,13 @@ mod tests {
             assert_eq!((meta.inline_len(), meta.kind()), (Some(len), 0));
             for later in [0, 1, 65_535] {
                 assert_eq!(meta.incarnation(incarnation + later), incarnation);
+            }
+        }
+        for tag in [0, 1, TAGS - 1] {
+            let len = super::super::geometry::MAX_CELL_BYTES;
+            for meta in [Meta::inline(len, 7), Meta::elsewhere(KIND_CHUNK, 7)] {
+                assert_eq!(meta.tagged(tag).untagged(), (meta, tag));
+                assert_eq!(meta.tagged(tag).kind(), meta.kind());
             }
         }
         let other = Meta::elsewhere(KIND_CHUNK, 65_537);

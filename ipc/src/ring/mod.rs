@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`answers`] | beside each cell of a client's ring, the answer to the request in it |
 //! | [`arena`] | where messages lie that are too long for a cell |
 //! | [`blocks`] | where messages lie that their reader may keep |
 //! | [`broadcast`] | one producer, readers with cursors of their own: the algorithm |
@@ -14,6 +15,7 @@
 //! | [`parking`] | how a side sleeps, and how the other wakes it |
 //! | [`spsc`] | one producer, one consumer: the algorithm |
 
+pub mod answers;
 pub mod arena;
 pub mod blocks;
 pub mod broadcast;

@@ -3,10 +3,10 @@
 
 use super::error::Fault;
 use super::layout::{
-    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_LANES, DISCIPLINE_LATEST,
-    DISCIPLINE_MPMC, DISCIPLINE_SPSC, EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION, MAGIC,
-    MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES,
-    PARKING_ALLOWED, PARKING_NEVER, STATE_LIVE,
+    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_CALLS, DISCIPLINE_LANES,
+    DISCIPLINE_LATEST, DISCIPLINE_MPMC, DISCIPLINE_SPSC, EndpointSlot, Header, KIND_CHANNELS,
+    LAYOUT_VERSION, MAGIC, MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES,
+    MAX_SEGMENT_BYTES, PARKING_ALLOWED, PARKING_NEVER, STATE_LIVE,
 };
 use super::spec::{Plan, SegmentSpec, endpoints_of, table_bytes};
 use crate::ring::geometry::{CellFormat, Discipline, Geometry, PAGE, Store};
@@ -350,6 +350,7 @@ fn raw(discipline: Discipline) -> u32 {
         Discipline::Mpmc { .. } => DISCIPLINE_MPMC,
         Discipline::Broadcast { .. } => DISCIPLINE_BROADCAST,
         Discipline::Latest => DISCIPLINE_LATEST,
+        Discipline::Calls { .. } => DISCIPLINE_CALLS,
     }
 }
 
@@ -363,6 +364,7 @@ fn discipline(entry: Reader<'_>) -> Result<Discipline, u32> {
         DISCIPLINE_MPMC => Ok(Discipline::Mpmc { senders: producers, receivers: consumers }),
         DISCIPLINE_BROADCAST => Ok(Discipline::Broadcast { readers: consumers }),
         DISCIPLINE_LATEST => Ok(Discipline::Latest),
+        DISCIPLINE_CALLS => Ok(Discipline::Calls { clients: producers }),
         unknown => Err(unknown),
     }
 }

@@ -83,6 +83,8 @@ pub const DISCIPLINE_MPMC: u32 = 3;
 pub const DISCIPLINE_BROADCAST: u32 = 4;
 /// [`ChannelEntry::discipline`]: one producer, the latest value of each key.
 pub const DISCIPLINE_LATEST: u32 = 5;
+/// [`ChannelEntry::discipline`]: lanes, with an answer for each message.
+pub const DISCIPLINE_CALLS: u32 = 7;
 /// Most channels in a segment.
 pub const MAX_CHANNELS: u32 = 1024;
 /// Largest segment, in bytes.

@@ -182,6 +182,12 @@ marks! {
     LatestPublished = 163, "latest-published";
     /// A new writer is counted; no sleeper is woken.
     LatestTaken = 164, "latest-taken";
+    /// An answer is complete; its state is not stored.
+    AnswerWritten = 201, "answer-written";
+    /// An answer is published, unless its call was given up; nobody is woken.
+    AnswerPublished = 202, "answer-published";
+    /// A call is given up.
+    CallGivenUp = 203, "call-given-up";
 }
 
 impl Mark {

@@ -23,6 +23,7 @@ pub(super) fn discipline(discipline: Discipline) -> &'static str {
         Discipline::Mpmc { .. } => "mpmc",
         Discipline::Broadcast { .. } => "broadcast",
         Discipline::Latest => "latest",
+        Discipline::Calls { .. } => "calls",
         _ => "other",
     }
 }

@@ -49,7 +49,7 @@ impl BytesReceiver {
         if let Some((blocks, me)) = &blocks {
             // Of what a predecessor had become the owner of, the message in its hand is read again.
             let again = match consumer.poll(1) {
-                Poll::Ready(position) => cells.at(consumer.words(), position).place().ok(),
+                Poll::Ready(position) => cells.at(&consumer.words().states, position).place().ok(),
                 Poll::Empty | Poll::Corrupt(_) => None,
             };
             let is_again =
@@ -229,6 +229,31 @@ impl BytesReceiver {
         }
     }
 
+    /// The message at `position`, which is ready, its tag, and the low bits of its sender's incarnation.
+    #[inline(always)]
+    pub(in crate::channel) fn received_tagged(
+        &mut self,
+        position: u64,
+    ) -> Result<(u16, u16, Received<'_>), RecvError> {
+        let (cell, room) = self.cell(position);
+        let (meta, tag) = cell.tagged();
+        let body = match meta.inline_len() {
+            Some(len) => Ok(Body { start: cell.body(), len: len as usize, room }),
+            None => self.find_elsewhere(cell, Invalid::Kind { kind: meta.kind() }),
+        };
+        let message = "message";
+        match body {
+            Ok(Body { start: body, len, room }) if len <= room => {
+                let received = Received { receiver: self, position, body, len };
+                Ok((tag, meta.incarnation_bits(), received))
+            }
+            Ok(Body { len, room, .. }) => {
+                Err(self.pass_over(position, Invalid::Length { message, len, room }))
+            }
+            Err(reason) => Err(self.pass_over(position, reason)),
+        }
+    }
+
     /// Where the message at `position` lies, which is ready. Its length is as it was found.
     #[inline(always)]
     fn body(&mut self, position: u64) -> Result<Body, Invalid> {
@@ -269,7 +294,7 @@ impl BytesReceiver {
     /// The cell of the message at `position`, which is ready, and the room in it.
     #[inline(always)]
     pub(in crate::channel) fn cell(&self, position: u64) -> (Cell, usize) {
-        (self.cells.at(self.consumer.words(), position), self.cells.room())
+        (self.cells.at(&self.consumer.words().states, position), self.cells.room())
     }
 
     /// Gives the cell of the message that was ready back to the sender. In a forked child, which

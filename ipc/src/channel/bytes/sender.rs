@@ -6,12 +6,13 @@ use crate::channel::link::{Cell, Cells, Link, Place};
 use crate::channel::open::OnFull;
 use crate::endpoint::PeerView;
 use crate::message::WriteError;
+use crate::ring::layout::ConsumerLines;
 use crate::ring::spsc::{Corrupt, Producer};
 use crate::wait_set::source::Attachment;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use strait_pools::marks::{Mark, pass};
-use strait_pools::placement::Mapped;
+use strait_pools::placement::{Mapped, MappedOne};
 
 /// The sending side of a byte channel.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ pub(in crate::channel) struct Spot {
 }
 
 impl Spot {
+    /// In this cell.
+    #[inline(always)]
+    pub(in crate::channel) fn in_cell(cell: Cell) -> Self {
+        Self { cell, body: cell.body(), elsewhere: None }
+    }
+
     /// The address of the body.
     pub(in crate::channel) fn body(&self) -> *mut u8 {
         self.body
@@ -139,7 +146,7 @@ impl BytesSender {
         // Mostly it is the next cell.
         let (cell, most) = self.cell(0);
         if len <= most && self.free(1)? == 1 {
-            return Ok(Spot { cell, body: cell.body(), elsewhere: None });
+            return Ok(Spot::in_cell(cell));
         }
         self.find_room(len, room)
     }
@@ -177,7 +184,7 @@ impl BytesSender {
     ) -> Result<Option<Spot>, SendError> {
         let (cell, room) = self.cell(ahead);
         if len <= room {
-            return Ok(Some(Spot { cell, body: cell.body(), elsewhere: None }));
+            return Ok(Some(Spot::in_cell(cell)));
         }
         let Self { producer, cells, supply, .. } = self;
         match supply.find(producer, len) {
@@ -192,15 +199,32 @@ impl BytesSender {
     /// Notes that the message `ahead` messages from now is written: `len` bytes in its spot.
     #[inline(always)]
     pub(in crate::channel) fn describe(&mut self, ahead: u64, spot: Spot, len: usize) {
+        self.describe_tagged(ahead, spot, len, 0);
+    }
+
+    /// The same, of a message with a tag.
+    #[inline(always)]
+    pub(in crate::channel) fn describe_tagged(
+        &mut self,
+        ahead: u64,
+        spot: Spot,
+        len: usize,
+        tag: u16,
+    ) {
         let incarnation = self.producer.incarnation();
         match spot.elsewhere {
             Some(place) => {
                 self.supply.take(place);
-                spot.cell.describe_at(place, len, incarnation);
+                spot.cell.describe_tagged_at(place, len, incarnation, tag);
             }
-            None => spot.cell.describe(len, incarnation),
+            None => spot.cell.describe_tagged(len, incarnation, tag),
         }
         self.built(ahead);
+    }
+
+    /// How far the receiver got, and what it writes of that.
+    pub(in crate::channel) fn progress(&self) -> MappedOne<ConsumerLines> {
+        self.producer.words().consumer.clone()
     }
 
     /// The message `ahead` messages from now is written and described.
@@ -325,7 +349,7 @@ impl BytesSender {
     #[inline(always)]
     pub(in crate::channel) fn cell(&self, ahead: u64) -> (Cell, usize) {
         let position = self.producer.position().wrapping_add(ahead);
-        (self.cells.at(self.producer.words(), position), self.cells.room())
+        (self.cells.at(&self.producer.words().states, position), self.cells.room())
     }
 
     /// Publishes the message that was written and described.

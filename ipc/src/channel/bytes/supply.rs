@@ -23,7 +23,7 @@ impl Supply {
         blocks: Option<(Blocks<Mapped>, Owner)>,
     ) -> Result<Self, Corrupt> {
         let place = |producer: &Producer<Mapped>, position| {
-            cells.at(producer.words(), position).place().ok()
+            cells.at(&producer.words().states, position).place().ok()
         };
         if let Some((blocks, me)) = blocks {
             let unread = positions(producer.unread()?, producer.position());

@@ -1,5 +1,6 @@
 //! Channels of lanes: many senders with a ring each, one receiver.
 
+use super::kind::Kind;
 use super::ring::side_of;
 use super::{Channel, Content, channel_of, kind};
 use crate::channel::bytes::{Bytes, BytesReceiver, BytesSender};
@@ -9,7 +10,7 @@ use crate::channel::link::map_board;
 use crate::channel::receiver::Receiver;
 use crate::channel::sender::Sender;
 use crate::channel::trust::{Checked, Trust};
-use crate::endpoint::{Endpoint, Role};
+use crate::endpoint::{Endpoint, Predecessor, Role};
 use crate::message::Message;
 use crate::segment::Segment;
 use std::sync::Arc;
@@ -22,6 +23,29 @@ use std::sync::Arc;
 /// that nobody has, and goes on in it where the last one stopped. See [`Channel`] for what lanes have
 /// in common with all others; capacity, arena and blocks are those of each lane.
 pub type Lanes<T, V = Checked> = Channel<kind::Lanes, T, V>;
+
+impl<K: Kind, T, V: Trust> Channel<K, T, V> {
+    /// Takes the receiving half of each lane over; and in which turn they are looked at, and who had them
+    /// before.
+    pub(in crate::channel) fn open_lanes(
+        &self,
+        segment: &Arc<Segment>,
+        content: &Content<'_>,
+    ) -> Result<(Vec<BytesReceiver>, Turns, Predecessor), OpenError> {
+        let info = channel_of(segment)?;
+        let role = Role::Consumer;
+        let slot = side_of(info, role)?;
+        // SAFETY: the lanes keep the segment mapped, and are dropped after the turns.
+        let board = unsafe { map_board(info) };
+        let board = board.ok_or_else(|| OpenError::NoSide { channel: self.label(), role })?;
+        let geometry = info.geometry();
+        let turns = Turns::new(board, geometry.rings(), self.patience(geometry.parking()));
+        let endpoint = Arc::new(Endpoint::attach(segment, slot, role)?);
+        let lane = |lane| self.receive_by(Arc::clone(segment), &endpoint, lane, content);
+        let lanes = (0..geometry.rings()).map(lane).collect::<Result<_, _>>()?;
+        Ok((lanes, turns, endpoint.predecessor()))
+    }
+}
 
 impl<T, V: Trust> Lanes<T, V> {
     /// How many senders there may be at once: 1 to 256 (default 16).
@@ -42,18 +66,8 @@ impl<T, V: Trust> Lanes<T, V> {
         &self,
         content: &Content<'_>,
     ) -> Result<(Vec<BytesReceiver>, Turns), OpenError> {
-        let segment = self.find(content)?;
-        let info = channel_of(&segment)?;
-        let role = Role::Consumer;
-        let slot = side_of(info, role)?;
-        // SAFETY: the lanes keep the segment mapped, and are dropped after the turns.
-        let board = unsafe { map_board(info) };
-        let board = board.ok_or_else(|| OpenError::NoSide { channel: self.label(), role })?;
-        let geometry = info.geometry();
-        let turns = Turns::new(board, geometry.rings(), self.patience(geometry.parking()));
-        let endpoint = Arc::new(Endpoint::attach(&segment, slot, role)?);
-        let lane = |lane| self.receive_by(Arc::clone(&segment), &endpoint, lane, content);
-        Ok(((0..geometry.rings()).map(lane).collect::<Result<_, _>>()?, turns))
+        let (lanes, turns, _) = self.open_lanes(&self.find(content)?, content)?;
+        Ok((lanes, turns))
     }
 }
 

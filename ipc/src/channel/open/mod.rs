@@ -68,7 +68,7 @@ const DEFAULT_VARIABLE_LEN: usize = 240;
 /// Any side may come first: whoever does makes the channel, with the geometry it asked for or
 /// the defaults; the others take it as they find it, and disagreement about what was *asked for* is
 /// an error. `K` says of which discipline it is, and `T` is a message type, or [`Bytes`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "a channel is opened by `sender()`, `receiver()` and their like"]
 pub struct Channel<K, T, V = Checked> {
     pub(super) kind: K,
@@ -263,6 +263,36 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         Ok(segment)
     }
 
+    /// The segment of a channel that somebody else has made, whatever is in its messages.
+    pub(super) fn find_made(&self) -> Result<Arc<Segment>, OpenError> {
+        let segment = match &self.place {
+            Place::Given(segment) => Arc::clone(segment),
+            Place::Unnamed(label) | Place::Local(label) => {
+                return Err(OpenError::Unnamed { channel: label.clone() });
+            }
+            Place::Named(directory, name) => {
+                let name = name.as_ref().map_err(NameError::clone)?;
+                Arc::new(Segment::open(directory, name, self.map)?)
+            }
+        };
+        let info = channel_of(&segment)?;
+        let found = info.geometry().discipline();
+        if !self.kind.accepts(found) {
+            let (asked, found) = (self.kind.discipline().to_string(), found.to_string());
+            let channel = info.label().to_owned();
+            return Err(OpenError::GeometryMismatch { channel, what: "sides:", asked, found });
+        }
+        Ok(segment)
+    }
+
+    /// Removes the channel if nobody has it open.
+    pub(super) fn remove(&self) -> Result<(), OpenError> {
+        if let Place::Named(directory, Ok(name)) = &self.place {
+            Segment::remove(directory, name)?;
+        }
+        Ok(())
+    }
+
     /// How a side of a channel waits whose sides may sleep, or not.
     pub(super) fn patience(&self, parking: bool) -> Patience {
         let fitting = if parking { Wait::Adaptive } else { Wait::BusySpin };
@@ -270,7 +300,10 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
         Patience::new(wait, self.pauses, self.spin, self.slice)
     }
 
-    pub(super) fn make_segment(&self, content: &Content<'_>) -> Result<Segment, OpenError> {
+    pub(in crate::channel) fn make_segment(
+        &self,
+        content: &Content<'_>,
+    ) -> Result<Segment, OpenError> {
         let label = self.label();
         let channels = [spec(&label, self.geometry(content)?, content)];
         let make = match self.place {

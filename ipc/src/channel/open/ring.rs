@@ -47,7 +47,7 @@ impl<K: Kind, T, V: Trust> Channel<K, T, V> {
     }
 
     /// Takes the sending half of ring number `ring` over. The endpoint is held.
-    pub(super) fn send_by(
+    pub(in crate::channel) fn send_by(
         &self,
         segment: Arc<Segment>,
         endpoint: Endpoint,

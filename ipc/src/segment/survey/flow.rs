@@ -38,7 +38,7 @@ impl Flow {
     /// Looks at a channel of a validated segment.
     pub(super) fn read(file: &File, channel: &Channel, sides: &[Side]) -> io::Result<Option<Self>> {
         match channel.geometry.discipline() {
-            Discipline::Spsc | Discipline::Lanes { .. } => {
+            Discipline::Spsc | Discipline::Lanes { .. } | Discipline::Calls { .. } => {
                 let rings = (0..channel.geometry.rings())
                     .map(|index| Self::read_ring(&Ring { file, channel, index }))
                     .collect::<io::Result<Vec<_>>>()?;
