@@ -57,6 +57,8 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ),
     ("crowd::sleepers_die", &[CrowdNoted]),
     ("crowd::wakers_die", &[CrowdWoken]),
+    ("answers::servers_die", &[AnswerWritten, AnswerPublished]),
+    ("answers::callers_die", &[CallGivenUp]),
     ("latest::writers_die", &[LatestWriting, LatestWritten, LatestPublished, LatestTaken]),
     (
         "lifecycle::one_dies_at_each_mark",

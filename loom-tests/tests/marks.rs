@@ -5,7 +5,8 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
+    ("answers", include_str!("answers.rs")),
     ("blocks", include_str!("blocks.rs")),
     ("broadcast_deaths", include_str!("broadcast_deaths.rs")),
     ("burial", include_str!("burial.rs")),

@@ -5,21 +5,21 @@ use super::pending::{Answer, Pending};
 use super::{MAX_RESERVED, ONE_WAY, PAD};
 use crate::channel::bytes::{BytesSender, Spot};
 use crate::channel::error::SendError;
-use crate::channel::link::Cells;
+use crate::channel::link::{Cell, Cells};
 use crate::channel::wait::{Patience, Stopped};
 use crate::endpoint::PeerView;
 use crate::message::encode::Encode;
 use crate::message::{Scratch, WriteError};
+use crate::ring::answers::places::Places;
 use crate::ring::answers::{Outcome, Words};
 use crate::ring::layout::ConsumerLines;
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::system::fork::Guard;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use strait_pools::environment::{Monotonic, Peer};
-use strait_pools::placement::{Mapped, MappedOne};
+use strait_pools::placement::{Many, Mapped, MappedOne};
+use strait_pools::sync::Ordering::Relaxed;
 
 /// How long a request waits for room in the ring if no deadline is given.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,8 +42,8 @@ pub(super) struct Connection {
     /// How far the server got.
     progress: MappedOne<ConsumerLines>,
     patience: Patience,
-    /// `position + 1` of the call that has the cell of this index, until its answer is dropped; 0 if none has.
-    calls: Box<[AtomicU64]>,
+    /// Which cells of answers are in use.
+    places: Places,
     pub(super) service: Box<str>,
     schema: Box<str>,
     // Dropped before the lane, which removes the segment if nobody else has it.
@@ -78,12 +78,10 @@ impl Client {
         schema: Box<str>,
         guard: Guard,
     ) -> Self {
-        use strait_pools::placement::Many;
-        let capacity = words.states.len();
+        let places = Places::new(words.states.len());
         let service = sender.channel().into();
         let progress = sender.progress();
         let scratch = Scratch::for_body(sender.max_len());
-        let calls = (0..capacity).map(|_| AtomicU64::new(0)).collect();
         let lane = Mutex::new(Lane { sender, scratch });
         let connection = Connection {
             guard,
@@ -91,7 +89,7 @@ impl Client {
             cells,
             progress,
             patience,
-            calls,
+            places,
             service,
             schema,
             server,
@@ -164,7 +162,7 @@ impl Client {
         let asked = Asked { tag: method, ahead: 0, room: Some(room) };
         let mut lane = self.connection.lane()?;
         let position = self.connection.ask(&mut lane, asked, arguments)?;
-        self.connection.occupy(position);
+        self.connection.places.occupy(position);
         lane.sender.publish();
         Ok(position)
     }
@@ -186,7 +184,7 @@ impl Client {
 
     /// How many calls may be in flight.
     pub fn capacity(&self) -> usize {
-        self.connection.calls.len()
+        self.connection.places.count()
     }
 }
 
@@ -199,32 +197,6 @@ impl Connection {
         }
         // Whoever panicked in an argument's own code has published nothing.
         Ok(self.lane.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    #[inline(always)]
-    fn call_at(&self, position: u64) -> &AtomicU64 {
-        // The mask is below the length, a `usize`.
-        #[allow(clippy::cast_possible_truncation)]
-        &self.calls[(position & (self.calls.len() as u64 - 1)) as usize]
-    }
-
-    /// The cell of `position` belongs to the call made there.
-    #[inline(always)]
-    fn occupy(&self, position: u64) {
-        self.call_at(position).store(position.wrapping_add(1), Relaxed);
-    }
-
-    /// It belongs to nobody: its answer was read, or will not be.
-    #[inline(always)]
-    fn vacate(&self, position: u64) {
-        // Pairs with `is_vacant`: the reads are over.
-        self.call_at(position).store(0, Release);
-    }
-
-    #[inline(always)]
-    fn is_vacant(&self, position: u64) -> bool {
-        // Pairs with `vacate`.
-        self.call_at(position).load(Acquire) == 0
     }
 
     /// Builds a request; returns its position. It is not published.
@@ -243,7 +215,7 @@ impl Connection {
         }
         let position = sender.position().wrapping_add(ahead);
         let free = sender.free(ahead + 1).map_err(|error| self.unsent(error))?;
-        if free <= ahead || !self.is_vacant(position) {
+        if free <= ahead || !self.places.is_vacant(position) {
             return self.ask_patiently(lane, asked, arguments);
         }
         let (cell, room) = sender.cell(ahead);
@@ -276,9 +248,9 @@ impl Connection {
             what,
             delivered: Delivered::No,
         };
-        let capacity = self.calls.len() as u64;
+        let capacity = self.places.count() as u64;
         let mut at = lane.sender.position().wrapping_add(asked.ahead);
-        if !(0..capacity).any(|more| self.is_vacant(at.wrapping_add(more))) {
+        if !(0..capacity).any(|more| self.places.is_vacant(at.wrapping_add(more))) {
             return Err(overloaded("as many calls are in flight as the service allows a client"));
         }
         let Some(patience) = asked.room else {
@@ -295,7 +267,7 @@ impl Connection {
                 }
                 Err(error) => return Err(self.unsent(error)),
             }
-            if self.is_vacant(at) {
+            if self.places.is_vacant(at) {
                 return self.ask(lane, asked, arguments);
             }
             let (cell, _) = lane.sender.cell(0);
@@ -426,7 +398,7 @@ impl Connection {
         }
         // The server stores it before it looks at the next request, and its death orders its stores before
         // this.
-        let cursor = self.progress.cursor.load(strait_pools::sync::Ordering::Relaxed);
+        let cursor = self.progress.cursor.load(Relaxed);
         let in_hand = standing == Peer::Died && position == cursor;
         let taken = in_hand || ahead(position, cursor) < 0;
         let delivered = if taken { Delivered::Maybe } else { Delivered::No };
@@ -461,7 +433,7 @@ impl Connection {
         if self.words.give_up(position) == Ok(Outcome::Answered) {
             return true;
         }
-        self.vacate(position);
+        self.places.vacate(position);
         false
     }
 
@@ -474,12 +446,12 @@ impl Connection {
         if large {
             self.words.release(position);
         }
-        self.vacate(position);
+        self.places.vacate(position);
     }
 
     /// The cell of the answer to the call at `position`.
     #[inline(always)]
-    pub(super) fn cell(&self, position: u64) -> crate::channel::link::Cell {
+    pub(super) fn cell(&self, position: u64) -> Cell {
         self.cells.at(&self.words.states, position)
     }
 
@@ -511,7 +483,7 @@ impl Batch<'_> {
     /// [`CallError::Overloaded`]: the ring has no room for more; commit, and begin another batch.
     pub fn start(&mut self, method: u16, arguments: &impl Encode) -> Result<Pending, CallError> {
         let position = self.add(method, arguments)?;
-        self.connection.occupy(position);
+        self.connection.places.occupy(position);
         self.calls.push(position);
         Ok(Pending::new(Arc::clone(self.connection), position))
     }

@@ -41,6 +41,7 @@
 //! looked at.
 
 pub mod layout;
+pub mod places;
 
 use super::crowd::CrowdLine;
 use super::spsc::{Corrupt, ahead};
