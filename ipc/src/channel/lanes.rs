@@ -388,30 +388,44 @@ impl BytesLanesReceiver {
         self.received(lane, position)
     }
 
-    /// The next message of any sender, with the number of its lane, its tag, and the low bits of its sender's
-    /// incarnation: one that is there, or, if it is to `wait`, that comes in time. That senders are gone is
-    /// no reason not to wait for others.
+    /// A message with a tag of any sender, and the number of its lane: one that is there, or, if it is to
+    /// `wait`, that comes in time. That senders are gone is no reason not to wait for others.
     ///
     /// # Errors
     ///
-    /// [`RecvError::Timeout`] if there is none, [`RecvError::Invalid`], [`RecvError::Corrupt`] and
-    /// [`RecvError::Forked`] as for [`poll`](Self::poll).
+    /// [`RecvError::Timeout`] if there is none; [`RecvError::Corrupt`] and [`RecvError::Forked`] as for
+    /// [`poll`](Self::poll).
     #[inline(always)]
-    pub(super) fn next_tagged(
+    pub(super) fn next_of_anybody(
         &mut self,
         wait: Option<Option<Duration>>,
-    ) -> Result<(u32, u16, u16, Received<'_>), RecvError> {
-        let (lane, position) = match self.turns.ready_now(&mut self.lanes) {
-            Err(RecvError::Empty | RecvError::Closed(_) | RecvError::PeerDied(_)) => {
-                let timeout = wait.ok_or(RecvError::Timeout)?;
-                self.turns.ready_of_anybody(&mut self.lanes, timeout)?
+    ) -> Result<(usize, u64), RecvError> {
+        let Self { turns, lanes } = self;
+        if lanes.first().is_none_or(|lane| lane.link().forked()) {
+            return Err(RecvError::Forked);
+        }
+        let looks = if wait.is_some() { turns.patience.eager_polls() } else { 1 };
+        for _ in 0..looks {
+            let next = turns.round.next(|lane| lanes[lane as usize].poll_once());
+            if let Some((lane, Poll::Ready(position))) = next {
+                return Ok((lane as usize, position));
             }
-            found => found?,
-        };
-        let (tag, incarnation, received) = self.lanes[lane].received_tagged(position)?;
-        // There are 256 lanes at most.
-        #[allow(clippy::cast_possible_truncation)]
-        Ok((lane as u32, tag, incarnation, received))
+        }
+        match wait {
+            Some(timeout) => turns.ready_of_anybody(lanes, timeout),
+            None => match turns.ready_now(lanes) {
+                Err(RecvError::Empty | RecvError::Closed(_) | RecvError::PeerDied(_)) => {
+                    Err(RecvError::Timeout)
+                }
+                found => found,
+            },
+        }
+    }
+
+    /// One lane, from 0 to before [`lanes`](Self::lanes).
+    #[inline(always)]
+    pub(super) fn lane(&mut self, lane: usize) -> &mut BytesReceiver {
+        &mut self.lanes[lane]
     }
 
     fn received(&mut self, lane: usize, position: u64) -> Result<(u32, Received<'_>), RecvError> {

@@ -229,12 +229,13 @@ impl BytesReceiver {
         }
     }
 
-    /// The message at `position`, which is ready, its tag, and the low bits of its sender's incarnation.
+    /// The message at `position`, which is ready and to be released; its tag, and the low bits of its sender's
+    /// incarnation.
     #[inline(always)]
-    pub(in crate::channel) fn received_tagged(
+    pub(in crate::channel) fn tagged(
         &mut self,
         position: u64,
-    ) -> Result<(u16, u16, Received<'_>), RecvError> {
+    ) -> Result<(u16, u16, Body), RecvError> {
         let (cell, room) = self.cell(position);
         let (meta, tag) = cell.tagged();
         let body = match meta.inline_len() {
@@ -243,10 +244,7 @@ impl BytesReceiver {
         };
         let message = "message";
         match body {
-            Ok(Body { start: body, len, room }) if len <= room => {
-                let received = Received { receiver: self, position, body, len };
-                Ok((tag, meta.incarnation_bits(), received))
-            }
+            Ok(body) if body.len <= body.room => Ok((tag, meta.incarnation_bits(), body)),
             Ok(Body { len, room, .. }) => {
                 Err(self.pass_over(position, Invalid::Length { message, len, room }))
             }

@@ -1,7 +1,7 @@
 //! The side that calls.
 
 use super::error::{CallError, Delivered};
-use super::pending::{Answer, Pending};
+use super::pending::{Answer, Found, Pending};
 use super::{MAX_RESERVED, ONE_WAY, PAD};
 use crate::channel::bytes::{BytesSender, Spot};
 use crate::channel::error::SendError;
@@ -58,14 +58,46 @@ struct Lane {
     scratch: Scratch,
 }
 
-/// What a request is to be, and how long it may wait for room.
+/// What a request is to be.
 #[derive(Clone, Copy)]
 struct Asked {
     tag: u16,
     /// Requests of the same batch before it.
     ahead: u64,
-    /// How long to wait for room; `None` if not at all.
-    room: Option<Duration>,
+    room: Room,
+}
+
+/// How long a request waits for room.
+#[derive(Clone, Copy)]
+enum Room {
+    /// Not at all.
+    Now,
+    /// As long as the call would wait; or as long as is usual.
+    Until(Option<Instant>),
+}
+
+impl Room {
+    fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Now => None,
+            Self::Until(None) => Some(PATIENCE),
+            Self::Until(Some(deadline)) => Some(deadline.duration_since(Instant::now())),
+        }
+    }
+}
+
+/// The answer that `read` looks at, given back when that is done, or panics.
+struct Held<'a> {
+    connection: &'a Connection,
+    position: u64,
+    large: bool,
+}
+
+impl Drop for Held<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.connection.release(self.position, self.large);
+    }
 }
 
 impl Client {
@@ -110,9 +142,28 @@ impl Client {
         arguments: &impl Encode,
         deadline: Option<Instant>,
     ) -> Result<Answer, CallError> {
-        let room = deadline.map_or(PATIENCE, |deadline| deadline.duration_since(Instant::now()));
-        let position = self.request(method, arguments, room)?;
-        Pending::new(Arc::clone(&self.connection), position).wait(deadline)
+        let position = self.request(method, arguments, deadline)?;
+        let found = self.connection.finish(position, deadline)?;
+        Ok(Answer::new(Arc::clone(&self.connection), position, found))
+    }
+
+    /// As [`call`](Self::call), for an answer that is looked at once: `read` gets its status, and where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](Self::call).
+    #[inline(always)]
+    pub fn call_with<R>(
+        &self,
+        method: u16,
+        arguments: &impl Encode,
+        deadline: Option<Instant>,
+        read: impl FnOnce(Found) -> R,
+    ) -> Result<R, CallError> {
+        let position = self.request(method, arguments, deadline)?;
+        let found = self.connection.finish(position, deadline)?;
+        let _held = Held { connection: &self.connection, position, large: found.large() };
+        Ok(read(found))
     }
 
     /// Calls, and does not wait for the answer.
@@ -122,7 +173,7 @@ impl Client {
     /// As for [`call`](Self::call); all of them before the service has seen anything.
     #[inline]
     pub fn start(&self, method: u16, arguments: &impl Encode) -> Result<Pending, CallError> {
-        let position = self.request(method, arguments, PATIENCE)?;
+        let position = self.request(method, arguments, None)?;
         Ok(Pending::new(Arc::clone(&self.connection), position))
     }
 
@@ -133,7 +184,7 @@ impl Client {
     /// As for [`start`](Self::start).
     #[inline]
     pub fn notify(&self, method: u16, arguments: &impl Encode) -> Result<(), CallError> {
-        let asked = Asked { tag: method | ONE_WAY, ahead: 0, room: Some(PATIENCE) };
+        let asked = Asked { tag: method | ONE_WAY, ahead: 0, room: Room::Until(None) };
         let mut lane = self.connection.lane()?;
         self.connection.ask(&mut lane, asked, arguments)?;
         lane.sender.publish();
@@ -157,9 +208,9 @@ impl Client {
         &self,
         method: u16,
         arguments: &impl Encode,
-        room: Duration,
+        deadline: Option<Instant>,
     ) -> Result<u64, CallError> {
-        let asked = Asked { tag: method, ahead: 0, room: Some(room) };
+        let asked = Asked { tag: method, ahead: 0, room: Room::Until(deadline) };
         let mut lane = self.connection.lane()?;
         let position = self.connection.ask(&mut lane, asked, arguments)?;
         self.connection.places.occupy(position);
@@ -253,7 +304,7 @@ impl Connection {
         if !(0..capacity).any(|more| self.places.is_vacant(at.wrapping_add(more))) {
             return Err(overloaded("as many calls are in flight as the service allows a client"));
         }
-        let Some(patience) = asked.room else {
+        let Some(patience) = asked.room.patience() else {
             return Err(overloaded("the batch is as long as the ring"));
         };
         // Cells that are held are passed over.
@@ -294,7 +345,7 @@ impl Connection {
             what,
             delivered: Delivered::No,
         };
-        if let Some(patience) = asked.room {
+        if let Some(patience) = asked.room.patience() {
             match sender.wait_for_room(needed, Some(patience)) {
                 Ok(()) => {}
                 Err(SendError::Timeout) => {
@@ -343,18 +394,41 @@ impl Connection {
         self.words.look(position)
     }
 
-    /// Waits until the call at `position` is answered.
+    /// Waits for the answer to the call at `position`, or gives it up.
     #[inline(always)]
-    pub(super) fn wait(&self, position: u64, deadline: Option<Instant>) -> Result<(), CallError> {
+    pub(super) fn finish(
+        &self,
+        position: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Found, CallError> {
         if self.guard.forked() {
             return Err(CallError::Forked);
         }
         for _ in 0..self.patience.eager_polls() {
             if self.look(position) == Ok(Outcome::Answered) {
-                return Ok(());
+                return self.find(position);
             }
         }
-        self.wait_longer(position, deadline)
+        self.finish_patiently(position, deadline)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish_patiently(
+        &self,
+        position: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Found, CallError> {
+        match self.wait(position, deadline) {
+            Ok(()) => self.find(position),
+            Err(error) => self.too_late(position, error),
+        }
+    }
+
+    /// The wait for an answer is over with this error, unless one has come by now.
+    #[cold]
+    pub(super) fn too_late(&self, position: u64, error: CallError) -> Result<Found, CallError> {
+        if self.give_up(position) { self.find(position) } else { Err(error) }
     }
 
     /// What a look found, if the wait for the answer is over with it.
@@ -368,9 +442,7 @@ impl Connection {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn wait_longer(&self, position: u64, deadline: Option<Instant>) -> Result<(), CallError> {
+    fn wait(&self, position: u64, deadline: Option<Instant>) -> Result<(), CallError> {
         let timeout = deadline.map(|deadline| deadline.duration_since(Instant::now()));
         let poll = || self.over(self.look(position)).transpose();
         let mut patience = self.patience;
@@ -498,7 +570,7 @@ impl Batch<'_> {
     }
 
     fn add(&mut self, tag: u16, arguments: &impl Encode) -> Result<u64, CallError> {
-        let asked = Asked { tag, ahead: self.count, room: None };
+        let asked = Asked { tag, ahead: self.count, room: Room::Now };
         let position = self.connection.ask(&mut self.lane, asked, arguments)?;
         self.count += 1;
         Ok(position)

@@ -23,7 +23,7 @@ pub mod server;
 pub use client::{Batch, Client};
 pub use error::{CallError, Delivered};
 pub use open::Calls;
-pub use pending::{Answer, Pending};
+pub use pending::{Answer, Found, Pending};
 pub use server::{Request, ServeError, Server};
 
 use crate::channel::link::Cells;
@@ -45,7 +45,7 @@ const ONE_WAY: u16 = TAGS / 2;
 
 /// How a call was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u64)]
 pub enum Status {
     /// With a result.
     Done = 0,
@@ -64,11 +64,20 @@ pub enum Status {
 }
 
 impl Status {
+    /// The tag of such an answer.
+    #[inline(always)]
+    fn tag(self) -> u16 {
+        // A handful of them.
+        #[allow(clippy::cast_possible_truncation)]
+        let tag = self as u64 as u16;
+        tag
+    }
+
     fn of(tag: u16) -> Option<Self> {
         use Status::*;
         [Done, Failed, BadArguments, NoSuchMethod, Panicked, Overloaded, NoRoom]
             .into_iter()
-            .find(|&status| status as u16 == tag)
+            .find(|&status| status.tag() == tag)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::Status;
 use super::client::Connection;
 use super::error::{CallError, Delivered};
-use crate::channel::link::Place;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -40,10 +39,8 @@ impl Pending {
     #[inline(always)]
     pub fn wait(mut self, deadline: Option<Instant>) -> Result<Answer, CallError> {
         let Some(connection) = self.connection.take() else { return Err(CallError::Forked) };
-        match connection.wait(self.position, deadline) {
-            Ok(()) => take(connection, self.position),
-            Err(error) => late(connection, self.position, error),
-        }
+        let found = connection.finish(self.position, deadline)?;
+        Ok(Answer::new(connection, self.position, found))
     }
 
     /// The answer if it is there; it is taken once.
@@ -57,18 +54,20 @@ impl Pending {
         if connection.guard().forked() {
             return Some(Err(CallError::Forked));
         }
-        let mut over = connection.over(connection.look(self.position));
+        let position = self.position;
+        let mut over = connection.over(connection.look(position));
         if over.is_none() && matches!(connection.server().glance(), Peer::Closed | Peer::Died) {
             // What was answered before the end counts.
-            let end = connection.end(self.position);
-            over = connection.over(connection.look(self.position)).or_else(|| end.map(Err));
+            let end = connection.end(position);
+            over = connection.over(connection.look(position)).or_else(|| end.map(Err));
         }
-        let (connection, over) = (Arc::clone(connection), over?);
-        self.connection = None;
-        Some(match over {
-            Ok(()) => take(connection, self.position),
-            Err(error) => late(connection, self.position, error),
-        })
+        let over = over?;
+        let connection = self.connection.take()?;
+        let found = match over {
+            Ok(()) => connection.find(position),
+            Err(error) => connection.too_late(position, error),
+        };
+        Some(found.map(|found| Answer::new(connection, position, found)))
     }
 
     /// As a future: ready once the call is answered. It is polled again at once, as a side that spins does.
@@ -93,70 +92,59 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
-    fn drop(&mut self) {
+impl Pending {
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        if connection.give_up(self.position) {
-            // It was answered: taken, and dropped.
-            let _ = take(connection, self.position);
-        }
-    }
-}
-
-/// The wait for an answer is over without it, unless it has come by now.
-#[cold]
-fn late(connection: Arc<Connection>, position: u64, error: CallError) -> Result<Answer, CallError> {
-    if connection.give_up(position) { take(connection, position) } else { Err(error) }
-}
-
-/// Takes the answer that is there.
-#[inline(always)]
-fn take(connection: Arc<Connection>, position: u64) -> Result<Answer, CallError> {
-    let cell = connection.cell(position);
-    let (meta, tag) = cell.tagged();
-    let mut answer = Answer {
-        connection,
-        position,
-        status: Status::Done,
-        start: cell.body(),
-        len: 0,
-        large: false,
-    };
-    match meta.inline_len() {
-        // The usual case.
-        Some(len)
-            if tag == Status::Done as u16 && len as usize <= answer.connection.cells.room() =>
+        if connection.give_up(self.position)
+            && let Ok(found) = connection.find(self.position)
         {
-            answer.len = len as usize;
-            Ok(answer)
+            // It was answered: taken, and dropped.
+            drop(Answer::new(connection, self.position, found));
         }
-        _ => answer.examine(),
     }
 }
 
-/// An answer in place: its bytes stay as they are until it is dropped. Any thread may hold it, for as long
-/// as it likes: the place of one call is taken until then, and no more.
-#[derive(Debug)]
-pub struct Answer {
-    connection: Arc<Connection>,
-    position: u64,
-    status: Status,
+impl Drop for Pending {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.connection.is_some() {
+            self.give_up();
+        }
+    }
+}
+
+/// What is known of an answer that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
     start: *const u8,
     len: usize,
+    status: Status,
     /// Whether it lies in the room for large answers.
-    large: bool,
+    place: Whereabouts,
 }
 
-// SAFETY: the bytes are not written while this exists, and whoever has it may read them.
-unsafe impl Send for Answer {}
-// SAFETY: as above.
-unsafe impl Sync for Answer {}
+/// Where an answer lies. (Words of full width: narrower ones would be written one by one and read together, which
+/// processors are slow at.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+enum Whereabouts {
+    Cell,
+    Room,
+}
 
-impl Answer {
-    /// How the call was answered: [`Status::Done`], [`Status::Failed`], or what the layer above says.
+impl Found {
+    /// How the call was answered.
     #[inline(always)]
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whether it lies in the room for large answers.
+    #[inline(always)]
+    pub(super) fn large(&self) -> bool {
+        self.place == Whereabouts::Room
     }
 
     /// The address of the bytes, 16-aligned.
@@ -175,60 +163,83 @@ impl Answer {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
 
-    /// The channel's name.
-    pub fn service(&self) -> &str {
-        &self.connection.service
+impl Connection {
+    /// The answer to the call at `position`, which is there. If it is none, its place is given back.
+    #[inline(always)]
+    pub(super) fn find(&self, position: u64) -> Result<Found, CallError> {
+        let cell = self.cell(position);
+        let (meta, tag) = cell.tagged();
+        match meta.inline_len() {
+            Some(len) if tag == Status::Done.tag() && len as usize <= self.cells.room() => {
+                let (status, start, len) = (Status::Done, cell.body().cast_const(), len as usize);
+                Ok(Found { start, len, status, place: Whereabouts::Cell })
+            }
+            _ => self.find_unusual(position),
+        }
     }
 
-    /// Reads what is noted of an answer that is not of the usual kind.
     #[cold]
     #[inline(never)]
-    fn examine(mut self) -> Result<Self, CallError> {
-        let cell = self.connection.cell(self.position);
+    fn find_unusual(&self, position: u64) -> Result<Found, CallError> {
+        let found = self.examine(position);
+        if found.is_err() {
+            self.release(position, false);
+        }
+        found
+    }
+
+    fn examine(&self, position: u64) -> Result<Found, CallError> {
+        let corrupt = |reason: String| CallError::Corrupt {
+            service: self.service.clone(),
+            reason: reason.into(),
+            delivered: Delivered::Yes,
+        };
+        let cell = self.cell(position);
         let (meta, tag) = cell.tagged();
         let Some(status) = Status::of(tag) else {
-            return Err(self.corrupt(format!("an answer has status {tag}, which there is not")));
+            return Err(corrupt(format!("an answer has status {tag}, which there is not")));
         };
-        self.status = status;
-        if status == Status::NoRoom {
-            // SAFETY: the body has at least a word, which nobody writes while the answer is held.
-            let needed = unsafe { self.start.cast::<u64>().read() };
-            return Err(self.no_room(needed));
+        let start = cell.body().cast_const();
+        match status {
+            Status::NoRoom => {
+                // SAFETY: the body has at least a word, which nobody writes while the answer is held.
+                let needed = unsafe { start.cast::<u64>().read() };
+                return Err(self.no_room(needed));
+            }
+            Status::Overloaded => {
+                return Err(CallError::Overloaded {
+                    service: self.service.clone(),
+                    what: "it says so",
+                    delivered: Delivered::Yes,
+                });
+            }
+            _ => {}
         }
-        let room = self.connection.cells.room();
+        let room = self.cells.room();
         match meta.inline_len() {
-            Some(len) if len as usize <= room => self.len = len as usize,
-            Some(len) => return Err(self.corrupt(format!("an answer of {len} bytes in {room}"))),
-            None => match cell.place() {
-                Ok(place @ Place::Chunk(chunk)) => {
-                    let Some(start) = self.connection.cells.address(place) else {
-                        let (at, bytes) = place.words();
-                        return Err(self.corrupt(format!("an answer of {bytes} bytes at {at}")));
-                    };
-                    // It lies in memory that is mapped.
-                    #[allow(clippy::cast_possible_truncation)]
-                    let len = chunk.bytes as usize;
-                    (self.start, self.len, self.large) = (start, len, true);
-                }
-                Ok(Place::Block { .. }) | Err(_) => {
-                    return Err(self.corrupt(format!("an answer of kind {}", meta.kind())));
-                }
-            },
+            Some(len) if len as usize <= room => {
+                Ok(Found { start, len: len as usize, status, place: Whereabouts::Cell })
+            }
+            Some(len) => Err(corrupt(format!("an answer of {len} bytes in {room}"))),
+            None => {
+                let place = cell.place().map_err(|invalid| corrupt(invalid.to_string()))?;
+                let (at, bytes) = place.words();
+                let start = self.cells.address(place);
+                let start =
+                    start.ok_or_else(|| corrupt(format!("an answer of {bytes} bytes at {at}")))?;
+                // It lies in memory that is mapped.
+                #[allow(clippy::cast_possible_truncation)]
+                let len = bytes as usize;
+                Ok(Found { start, len, status, place: Whereabouts::Room })
+            }
         }
-        if status == Status::Overloaded {
-            return Err(CallError::Overloaded {
-                service: self.service().into(),
-                what: "it says so",
-                delivered: Delivered::Yes,
-            });
-        }
-        Ok(self)
     }
 
     fn no_room(&self, needed: u64) -> CallError {
-        let (service, delivered) = (self.service().into(), Delivered::Yes);
-        let room = self.connection.cells.max_len() as u64;
+        let (service, delivered) = (self.service.clone(), Delivered::Yes);
+        let room = self.cells.max_len() as u64;
         if needed > room {
             CallError::TooLarge { service, what: "answer", needed, room, delivered }
         } else {
@@ -236,16 +247,60 @@ impl Answer {
             CallError::Overloaded { service, what, delivered }
         }
     }
+}
 
-    fn corrupt(&self, reason: String) -> CallError {
-        let (service, delivered) = (self.service().into(), Delivered::Yes);
-        CallError::Corrupt { service, reason: reason.into(), delivered }
+/// An answer in place: its bytes stay as they are until it is dropped. Any thread may hold it, for as long
+/// as it likes: the place of one call is taken until then, and no more.
+#[derive(Debug)]
+pub struct Answer {
+    connection: Arc<Connection>,
+    position: u64,
+    found: Found,
+}
+
+// SAFETY: the bytes are not written while this exists, and whoever has it may read them.
+unsafe impl Send for Answer {}
+// SAFETY: as above.
+unsafe impl Sync for Answer {}
+
+impl Answer {
+    #[inline(always)]
+    pub(super) fn new(connection: Arc<Connection>, position: u64, found: Found) -> Self {
+        Self { connection, position, found }
+    }
+
+    /// How the call was answered: [`Status::Done`], [`Status::Failed`], or what the layer above says.
+    #[inline(always)]
+    pub fn status(&self) -> Status {
+        self.found.status
+    }
+
+    /// The address of the bytes, 16-aligned.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *const u8 {
+        self.found.start
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.found.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The channel's name.
+    pub fn service(&self) -> &str {
+        &self.connection.service
     }
 }
 
 impl Drop for Answer {
     #[inline(always)]
     fn drop(&mut self) {
-        self.connection.release(self.position, self.large);
+        self.connection.release(self.position, self.found.large());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::heap::Heap;
 use super::{ONE_WAY, PAD, Status};
-use crate::channel::bytes::Received;
+use crate::channel::bytes::{Body, BytesReceiver};
 use crate::channel::error::RecvError;
 use crate::channel::lanes::BytesLanesReceiver;
 use crate::channel::link::{Cells, Place};
@@ -65,7 +65,7 @@ impl Server {
     ///
     /// As for [`serve`](Self::serve), but for the timeout.
     #[inline]
-    pub fn try_serve(&mut self, handle: impl FnOnce(Request<'_>)) -> Result<bool, ServeError> {
+    pub fn try_serve(&mut self, handle: impl FnOnce(&mut Request<'_>)) -> Result<bool, ServeError> {
         match self.handle_next(None, handle) {
             Err(RecvError::Timeout) => Ok(false),
             handled => handled.map(|()| true),
@@ -85,7 +85,7 @@ impl Server {
     pub fn serve(
         &mut self,
         timeout: Option<Duration>,
-        handle: impl FnOnce(Request<'_>),
+        handle: impl FnOnce(&mut Request<'_>),
     ) -> Result<(), ServeError> {
         self.handle_next(Some(timeout), handle)
     }
@@ -94,32 +94,46 @@ impl Server {
     fn handle_next(
         &mut self,
         wait: Option<Option<Duration>>,
-        handle: impl FnOnce(Request<'_>),
+        handle: impl FnOnce(&mut Request<'_>),
     ) -> Result<(), ServeError> {
         let Self { requests, answers, scratch, parking } = self;
         loop {
-            let (client, tag, incarnation, request) = requests.next_tagged(wait)?;
-            let position = request.position();
-            // There are as many as lanes.
-            let Some(answers) = answers.get_mut(client as usize) else { continue };
+            let (client, position) = requests.next_of_anybody(wait)?;
+            let lane = requests.lane(client);
+            let (tag, incarnation, Body { start, len, .. }) = lane.tagged(position)?;
+            let answers = &mut answers[client];
             if tag == PAD {
+                lane.release();
                 continue;
             }
             if answers.incarnation & 0xffff != u64::from(incarnation) {
-                answers.succeed(request.sender_incarnation().unwrap_or(u64::from(incarnation)));
+                answers.succeed(lane.incarnation_of(position).unwrap_or(u64::from(incarnation)));
             }
             let open = if tag & ONE_WAY == 0 {
                 match answers.words.asked(position) {
                     Ok(Outcome::Open(state)) => Some(state),
                     // It was given up, or its client has damaged its own words.
-                    _ => continue,
+                    _ => {
+                        lane.release();
+                        continue;
+                    }
                 }
             } else {
                 None
             };
-            let method = tag & !ONE_WAY;
-            let parking = *parking;
-            handle(Request { request, answers, scratch, open, method, client, parking });
+            let (method, parking) = (tag & !ONE_WAY, *parking);
+            handle(&mut Request {
+                lane,
+                position,
+                start,
+                len,
+                answers,
+                scratch,
+                open,
+                method,
+                client,
+                parking,
+            });
             return Ok(());
         }
     }
@@ -162,13 +176,16 @@ impl Answers {
 /// A request. Dropped without an answer, it is answered with [`Status::Panicked`].
 #[derive(Debug)]
 pub struct Request<'a> {
-    request: Received<'a>,
+    lane: &'a mut BytesReceiver,
+    position: u64,
+    start: *const u8,
+    len: usize,
     answers: &'a mut Answers,
     scratch: &'a mut Scratch,
     /// What the state of its answer is; `None` if it wants none, or was answered.
     open: Option<u64>,
     method: u16,
-    client: u32,
+    client: usize,
     parking: bool,
 }
 
@@ -187,13 +204,13 @@ impl Request<'_> {
     /// The address of the arguments, 16-aligned, valid until the request is answered.
     #[inline(always)]
     pub fn as_ptr(&self) -> *const u8 {
-        self.request.as_ptr()
+        self.start
     }
 
     /// How many bytes they take.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.request.len()
+        self.len
     }
 
     /// Whether there are none.
@@ -202,43 +219,39 @@ impl Request<'_> {
     }
 
     /// Who calls: the number of its lane, and how many clients have had that, this one included.
-    pub fn client(&self) -> (u32, u64) {
+    pub fn client(&self) -> (usize, u64) {
         (self.client, self.answers.incarnation)
     }
 
-    /// Answers. An answer to a request that wants none, or that was given up meanwhile, is nobody's.
+    /// Answers, once: what is answered after that, or to a request that wants no answer, or that was given up
+    /// meanwhile, is nobody's.
     #[inline(always)]
-    pub fn answer(mut self, status: Status, result: &impl Encode) {
-        self.respond(status, result);
-    }
-
-    #[inline(always)]
-    fn respond(&mut self, status: Status, result: &impl Encode) {
+    pub fn answer(&mut self, status: Status, result: &impl Encode) {
         let Some(open) = self.open.take() else { return };
-        let position = self.request.position();
+        let position = self.position;
         let Answers { words, cells, incarnation, .. } = &mut *self.answers;
         let (cell, room) = (cells.at(&words.states, position), cells.room());
         // SAFETY: the body is `room` bytes, 16-aligned, which are the server's until it has answered.
         match unsafe { result.encode(cell.body(), room, self.scratch) } {
             Ok(len) => {
-                cell.describe_tagged(len, *incarnation, status as u16);
+                cell.describe_tagged(len, *incarnation, status.tag());
                 words.answer(position, open, self.parking);
             }
-            Err(error) => self.respond_at_length(open, status, result, error),
+            Err(error) => self.answer_at_length(open, status, result, error),
         }
     }
 
     /// The same, if the answer is longer than its cell.
     #[cold]
     #[inline(never)]
-    fn respond_at_length(
+    fn answer_at_length(
         &mut self,
         open: u64,
         status: Status,
         result: &impl Encode,
         error: WriteError,
     ) {
-        let position = self.request.position();
+        let position = self.position;
         let Answers { words, cells, heap, incarnation } = &mut *self.answers;
         let cell = cells.at(&words.states, position);
         let needed = match error {
@@ -255,7 +268,7 @@ impl Request<'_> {
         });
         match built {
             Some((place, len)) => {
-                cell.describe_tagged_at(place, len, *incarnation, status as u16);
+                cell.describe_tagged_at(place, len, *incarnation, status.tag());
                 if !words.answer(position, open, self.parking) {
                     heap.untake(position);
                 }
@@ -266,7 +279,7 @@ impl Request<'_> {
                 }
                 // SAFETY: the body has at least a word, which is the server's until it has answered.
                 unsafe { cell.body().cast::<u64>().write(needed as u64) };
-                let status = Status::NoRoom as u16;
+                let status = Status::NoRoom.tag();
                 cell.describe_tagged(size_of::<u64>(), *incarnation, status);
                 words.answer(position, open, self.parking);
             }
@@ -275,10 +288,12 @@ impl Request<'_> {
 }
 
 impl Drop for Request<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         // Whoever handled it did not come to its end.
         if self.open.is_some() {
-            self.respond(Status::Panicked, &());
+            self.answer(Status::Panicked, &());
         }
+        self.lane.release();
     }
 }
