@@ -4,6 +4,8 @@
 //! count, nor does the fork check, which reads memory of this process only.
 #![cfg(strait_counting)]
 
+#[path = "budgets/calls.rs"]
+mod calls;
 #[path = "hot_path/messages.rs"]
 mod messages;
 #[path = "budgets/mpmc.rs"]

@@ -579,7 +579,6 @@ impl Batch<'_> {
     /// Publishes all of them at once: the service sees all or none, whenever this process dies.
     pub fn commit(mut self) {
         self.publish();
-        self.calls.clear();
     }
 
     fn publish(&mut self) {
@@ -590,7 +589,7 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        if self.connection.guard.forked() {
+        if self.count == 0 || self.connection.guard.forked() {
             return;
         }
         // Somebody may wait for the answers: their positions must not go to other calls.
