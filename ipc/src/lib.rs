@@ -13,6 +13,7 @@
 //!
 //! Most programs use the crate `strait`, which adds domains and the derive macro.
 
+pub mod calls;
 pub mod channel;
 pub mod endpoint;
 pub mod message;

@@ -18,6 +18,7 @@
 //! | [`read`] | archive in shared memory → reference |
 
 pub mod compare;
+pub mod encode;
 pub mod fingerprint;
 pub mod plain;
 pub mod read;
