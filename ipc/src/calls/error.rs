@@ -90,7 +90,9 @@ pub enum CallError<E = Infallible> {
         delivered: Delivered,
     },
     /// The arguments, or the answer, are larger than the service was made for.
-    #[error("{what} of `{service}` takes {needed} bytes, and there is room for {room} ({delivered})")]
+    #[error(
+        "{what} of `{service}` takes {needed} bytes, and there is room for {room} ({delivered})"
+    )]
     TooLarge {
         /// The service that was called.
         service: Box<str>,

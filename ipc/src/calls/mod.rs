@@ -3,8 +3,10 @@
 //! Bytes and numbers of methods: what they mean is a matter of the layer above.
 
 pub mod error;
+pub mod reply;
 
 pub use error::{CallError, Delivered};
+pub use reply::{Keeper, Outcome, Reply, Returned};
 
 use crate::message::encode::Encode;
 use std::task::{Context, Poll};
