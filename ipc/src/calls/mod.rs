@@ -2,6 +2,7 @@
 //!
 //! Bytes and numbers of methods: what they mean is a matter of the layer above.
 
+pub mod chunk;
 pub mod error;
 pub mod reply;
 

@@ -116,23 +116,6 @@ impl Answer {
         // SAFETY: aligned and initialised, and they stay as they are until the answer is dropped.
         unsafe { Body::new(self.as_ptr(), self.len()) }
     }
-
-    /// One of the messages in an answer that holds several: `len` bytes at `start`.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if there is no `T`.
-    pub fn item<T: Message>(
-        self: &Arc<Self>,
-        start: usize,
-        len: usize,
-    ) -> Result<Returned<T>, Invalid> {
-        // SAFETY: as for `body`.
-        let all = unsafe { Body::new(self.as_ptr(), self.len()) };
-        let body = all.part(start, len)?;
-        // SAFETY: as above; the keeper has a share in the answer.
-        unsafe { hand_out::<T, _>(body, Keeper::Shared(Arc::clone(self))) }
-    }
 }
 
 impl Request<'_> {
