@@ -1,0 +1,5 @@
+//! Services: the macro, and what callers may rely on, wherever the service is.
+
+mod conformance;
+mod local;
+mod matcher;
