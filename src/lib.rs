@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod domain;
+pub mod service;
 
 pub use domain::Domain;
+pub use service::{CallError, Delivered, Service, service};
 pub use strait_ipc::channel::latest::{ReadError, SetError};
 pub use strait_ipc::channel::{
     AsyncReceiver, AsyncSender, Batch, Broadcast, BroadcastReceiver, BroadcastSender, Bytes,

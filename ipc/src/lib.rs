@@ -21,4 +21,6 @@ pub mod segment;
 pub mod system;
 pub mod wait_set;
 
+pub use channel::calls;
+
 pub use rkyv;

@@ -3,7 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use strait_ipc::message::{Message, Scratch, access_checked, access_unchecked, measure, write};
+use strait_ipc::message::{
+    Arguments, Buffer, Message, Scratch, access_checked, access_unchecked, measure, write,
+};
 
 #[path = "message/types.rs"]
 #[allow(dead_code, reason = "shared with the other tests of messages")]
@@ -76,4 +78,23 @@ fn messages_travel_without_allocations() {
     travels_without_allocations(&Node::chain(20));
     let strings: Vec<String> = (0..100).map(|number| format!("{number:08}")).collect();
     travels_without_allocations(&vec![strings.clone(), strings]);
+}
+
+#[test]
+fn arguments_travel_without_allocations() {
+    let mut buffer = Buffer::default();
+    let order = Order::sample();
+    // Once, so that there is memory.
+    buffer.append(&Arguments((&7_u64, "text", &order))).unwrap();
+    let count = allocations(|| {
+        for number in 0..100_u64 {
+            buffer.clear();
+            buffer.append(&Arguments((&number, "text", &order))).unwrap();
+            let [first, text, archived] = buffer.body().split().unwrap();
+            assert_eq!(first.plain::<u64>(), Ok(&number));
+            assert_eq!(text.text(), Ok("text"));
+            assert!(archived.message::<Order>().is_ok());
+        }
+    });
+    assert_eq!(count, 0);
 }

@@ -41,6 +41,7 @@ pub(crate) fn expand(input: &Input<'_>) -> Result<TokenStream> {
         unsafe impl #impl_generics #root::message::Schema for #name #type_generics #where_clause {
             const TEXT: #root::message::SchemaText = #text;
             const ANY_BITS: bool = #any_bits;
+            type Shape = #root::message::shape::ArchivedShape;
         }
 
         #evaluation

@@ -1,4 +1,4 @@
-//! Derive macros for Strait. Use them through the crate `strait`, which re-exports them.
+//! The macros of Strait. Use them through the crate `strait`, which re-exports them.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -6,11 +6,13 @@
 //! | `plain` | structs and enums that are their own archive |
 //! | `archive` | types archived by rkyv |
 //! | `fields` | the parts of a schema that both have in common |
+//! | `service` | traits that are called from other processes |
 
 mod archive;
 mod fields;
 mod input;
 mod plain;
+mod service;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -116,6 +118,54 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     input::Input::new(&input)
         .and_then(|input| if input.plain { plain::expand(&input) } else { archive::expand(&input) })
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes a trait a service, which is called the same way in this process and in another.
+///
+/// ```ignore
+/// #[service(name = "demo.Matcher", version = 1)]
+/// pub trait Matcher {
+///     #[method(1)]
+///     fn submit(&self, order: &Order) -> Result<Ack, Refusal>;
+///     #[method(2, oneway)]
+///     fn cancel(&self, id: u64);
+///     #[method(3)]
+///     fn note(&self, book: u32, text: &str, note: &Archived<Note>) -> Book;
+///     #[method(4)]
+///     fn fills(&self, since: u64) -> Results<Fill>;
+/// }
+/// ```
+///
+/// The trait stays what it is, to be implemented like any other; it is also `Send`, `Sync` and
+/// `'static`, and `dyn Matcher` is a `strait::service::Service`. Beside it stand
+///
+/// - `MatcherClient`, with the same methods. They return `Result<Returned<T>, CallError<Returned<E>>>`:
+///   plain results by value, others where they lie. What is taken as `&Archived<Note>` is passed as
+///   `&Note`, and archived in its place.
+/// - `MatcherCalls`, for calls that are waited for later: `client.start().submit(&order)?` gives a
+///   `Pending`, and `client.batch(|calls| …)` makes several calls at once.
+///
+/// # Methods
+///
+/// - take `&self` and up to 8 arguments: plain messages (`T` or `&T`), `&str`, `&[T]` of plain
+///   messages, and `&Archived<T>` for any message;
+/// - return a message, nothing, `Result` of those with a message as error, or `Results<T>` for a
+///   stream;
+/// - have a number from 1 to 4000, which is what others know them by. New methods take new numbers,
+///   and those that are removed leave theirs unused;
+/// - are one-way if `oneway` stands beside the number: nobody waits for them, and they return nothing.
+///
+/// # Options
+///
+/// - `name = "…"`: what the service is called, 1 to 64 letters, digits, `.`, `_` or `-`.
+/// - `version = 1`: another one for methods that mean something else, though they take and return the
+///   same. Others are told apart by themselves.
+/// - `crate = path`: where `service`, `message` and `rkyv` are found; `::strait` by default.
+#[proc_macro_attribute]
+pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
+    service::expand(options.into(), item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -39,6 +39,7 @@ pub(crate) fn expand(input: &Input<'_>) -> Result<TokenStream> {
         unsafe impl #root::message::Schema for #name {
             const TEXT: #root::message::SchemaText = #text;
             const ANY_BITS: bool = #any_bits;
+            type Shape = #root::message::shape::PlainShape;
         }
 
         const _: #root::message::SchemaText = <#name as #root::message::Schema>::TEXT;

@@ -1,7 +1,10 @@
-//! What can be written as the body of a message: a message, or several values one after another.
+//! What can be written as a body: a message, text, a row of plain values, or nothing at all.
+//!
+//! Several of them in one body are [`Arguments`](super::Arguments).
 
-use super::Message;
-use super::write::{Scratch, WriteError, write};
+use super::write::{MAX_ARCHIVE, Scratch, WriteError, write};
+use super::{Message, Plain};
+use std::convert::Infallible;
 
 /// What can be written to a body as it is asked for.
 pub trait Encode {
@@ -38,15 +41,54 @@ impl<T: Message> Encode for T {
     }
 }
 
-/// No bytes.
+/// Nothing: no bytes.
 impl Encode for () {
+    #[inline(always)]
+    unsafe fn encode(&self, _: *mut u8, _: usize, _: &mut Scratch) -> Result<usize, WriteError> {
+        Ok(0)
+    }
+}
+
+/// What there never is.
+impl Encode for Infallible {
+    unsafe fn encode(&self, _: *mut u8, _: usize, _: &mut Scratch) -> Result<usize, WriteError> {
+        match *self {}
+    }
+}
+
+/// The text itself, as UTF-8, with nothing around it.
+impl Encode for str {
     #[inline(always)]
     unsafe fn encode(
         &self,
-        _body: *mut u8,
-        _room: usize,
-        _scratch: &mut Scratch,
+        body: *mut u8,
+        room: usize,
+        scratch: &mut Scratch,
     ) -> Result<usize, WriteError> {
-        Ok(0)
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.as_bytes().encode(body, room, scratch) }
+    }
+}
+
+/// The values one after another, with nothing around them.
+impl<T: Plain> Encode for [T] {
+    #[inline(always)]
+    unsafe fn encode(
+        &self,
+        body: *mut u8,
+        room: usize,
+        _: &mut Scratch,
+    ) -> Result<usize, WriteError> {
+        let needed = size_of_val(self);
+        if needed > MAX_ARCHIVE {
+            return Err(WriteError::Unsupported);
+        }
+        if needed > room {
+            return Err(WriteError::TooLarge { needed, room });
+        }
+        // SAFETY: the caller gives `room` writable bytes, `needed` is no more, and plain values
+        // have no padding, so all bytes are initialised.
+        unsafe { body.copy_from_nonoverlapping(self.as_ptr().cast(), needed) };
+        Ok(needed)
     }
 }

@@ -16,22 +16,33 @@
 //! | [`mod@compare`] | two descriptions, and the first [`Difference`] between them |
 //! | [`mod@write`] | value → archive in shared memory |
 //! | [`read`] | archive in shared memory → reference |
+//! | [`encode`] | what can be written as a body: messages, text, rows of plain values |
+//! | [`arguments`] | several values in one body, and how they are read |
+//! | [`buffer`] | memory of this process for bodies |
+//! | [`shape`] | [`Held`]: an archive and what keeps it; plain values are handed out without |
 
+pub mod arguments;
+pub mod buffer;
 pub mod compare;
 pub mod encode;
 pub mod fingerprint;
 pub mod plain;
 pub mod read;
 pub mod schema;
+pub mod shape;
 pub mod text;
 pub mod tree;
 pub mod write;
 
+pub use arguments::{Arguments, Body};
+pub use buffer::Buffer;
 pub use compare::{Difference, compare};
+pub use encode::Encode;
 pub use fingerprint::Fingerprint;
 pub use plain::Plain;
-pub use read::{Invalid, access_checked, access_unchecked};
+pub use read::{Invalid, access_checked, access_slice, access_unchecked};
 pub use schema::{Schema, SelfReference};
+pub use shape::Held;
 pub use text::{SCHEMA_BYTES, SchemaText};
 pub use tree::type_name;
 pub use write::{Scratch, WriteError, measure, write};

@@ -11,13 +11,16 @@ use super::Schema;
 ///
 /// The layout is the same in every build for the same target, no byte is padding, there is no
 /// pointer and no interior mutability, and the alignment is at most [`MAX_ALIGN`](super::MAX_ALIGN).
+/// What is a valid archive of the type is a valid value of it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a field of a plain message",
+    message = "`{Self}` is not plain",
     label = "not plain",
     note = "plain messages (`repr(C)`) hold integers, floats, `bool`, `char`, arrays and other \
             plain messages",
     note = "for strings, vectors and options remove `repr(C)` and derive `rkyv::Archive` and \
-            `rkyv::Serialize` beside `Message`"
+            `rkyv::Serialize` beside `Message`",
+    note = "methods of services take plain messages by value or by reference, and all others as \
+            `&Archived<Type>`"
 )]
 pub unsafe trait Plain: Copy + Schema + 'static {}
 

@@ -6,12 +6,13 @@
 use std::num::NonZeroUsize;
 
 use rkyv::api::check_pos_with_context;
-use rkyv::rancor::Failure;
+use rkyv::bytecheck::CheckBytes;
+use rkyv::rancor::{Failure, Strategy};
 use rkyv::validation::Validator;
 use rkyv::validation::archive::ArchiveValidator;
 use thiserror::Error;
 
-use super::{MAX_ALIGN, Message, type_name};
+use super::{Checking, MAX_ALIGN, Message, Plain, type_name};
 use crate::ring::geometry::Store;
 
 /// How deep boxes and vectors may nest in a message that is checked.
@@ -124,6 +125,46 @@ pub unsafe fn access_unchecked<'a, T: Message>(
     // SAFETY: `root_position` keeps the root aligned and within `room`; the caller vouches for the
     // bytes.
     Some(unsafe { root_at::<T>(body, root) })
+}
+
+/// Checks the values of a plain type that lie one after another in `len` bytes, and refers to them.
+///
+/// # Errors
+///
+/// [`Invalid`] for a length that no number of values has, and for bytes that are none.
+///
+/// # Safety
+///
+/// As for [`access_checked`], with a room of `len`.
+#[inline]
+pub unsafe fn access_slice<'a, T: Plain + Message>(
+    body: *const u8,
+    len: usize,
+) -> Result<&'a [T], Invalid> {
+    const { assert!(T::PLAIN) };
+    if !len.is_multiple_of(size_of::<T>()) {
+        return Err(invalid_length::<T>(len, len));
+    }
+    let count = len / size_of::<T>();
+    if !T::ANY_BITS {
+        // SAFETY: `len` initialised bytes, which the caller vouches nobody writes.
+        let bytes = unsafe { std::slice::from_raw_parts(body, len) };
+        let archive = ArchiveValidator::with_max_depth(bytes, Some(MAX_DEPTH));
+        let mut validator = Validator::new(archive, ());
+        let context: &mut Checking<'_> = Strategy::wrap(&mut validator);
+        for index in 0..count {
+            // SAFETY: `index` is below the number of values that fit in `len` bytes.
+            let value = unsafe { body.cast::<T::Archived>().add(index) };
+            // SAFETY: initialised bytes; the body is aligned for any message, and the size of a
+            // type is a multiple of its alignment.
+            if unsafe { T::Archived::check_bytes(value, context) }.is_err() {
+                return Err(invalid_contents::<T>());
+            }
+        }
+    }
+    // SAFETY: `count` values, which have been checked or need no check: a valid archive of a plain
+    // type is a value of it.
+    Ok(unsafe { std::slice::from_raw_parts(body.cast::<T>(), count) })
 }
 
 /// Where the root lies in an archive of `len` bytes, if it can lie there.

@@ -6,6 +6,7 @@ use rkyv::string::ArchivedString;
 use rkyv::vec::ArchivedVec;
 
 use super::SchemaText;
+use super::shape::{ArchivedShape, PlainShape, Shape};
 
 /// A type with a canonical description.
 ///
@@ -17,6 +18,7 @@ use super::SchemaText;
 /// - [`ANY_BITS`](Self::ANY_BITS) is true only if every bit pattern is a valid archived value.
 /// - The archived type is aligned to at most [`MAX_ALIGN`](super::MAX_ALIGN), takes at least one
 ///   byte, and holds no shared pointers.
+/// - [`Shape`](Self::Shape) is [`PlainShape`] only if the type is [`Plain`](super::Plain).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel in a message",
     label = "has no schema",
@@ -31,6 +33,9 @@ pub unsafe trait Schema {
 
     /// Whether every bit pattern is valid, so that nothing has to be checked.
     const ANY_BITS: bool;
+
+    /// How a value is handed to who asked for it: by value, or as the archive that lies there.
+    type Shape: Shape;
 }
 
 macro_rules! numbers {
@@ -45,6 +50,7 @@ macro_rules! numbers {
                     align_of::<$number>(),
                 );
                 const ANY_BITS: bool = true;
+                type Shape = PlainShape;
             }
         )*
     };
@@ -56,24 +62,28 @@ numbers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
 unsafe impl Schema for bool {
     const TEXT: SchemaText = SchemaText::word::<<bool as Archive>::Archived>("bool", 1, 1);
     const ANY_BITS: bool = false;
+    type Shape = PlainShape;
 }
 
 // SAFETY: the text names the type; surrogates and large numbers are invalid.
 unsafe impl Schema for char {
     const TEXT: SchemaText = SchemaText::word::<<char as Archive>::Archived>("char", 4, 4);
     const ANY_BITS: bool = false;
+    type Shape = PlainShape;
 }
 
 // SAFETY: the text names the type and any departure from a 32-bit length and offset.
 unsafe impl Schema for String {
     const TEXT: SchemaText = SchemaText::word::<ArchivedString>("string", 8, 4);
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }
 
 // SAFETY: as for `String`; this is the length and offset of a string that is never inline.
 unsafe impl Schema for Box<str> {
     const TEXT: SchemaText = SchemaText::word::<ArchivedBox<str>>("str", 8, 4);
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }
 
 // SAFETY: the text holds the element's, and any departure from a 32-bit length and offset. The
@@ -88,6 +98,7 @@ unsafe impl<T: Schema> Schema for Vec<T> {
         text
     };
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }
 
 // SAFETY: the text holds the pointee's, and any departure from a 32-bit offset.
@@ -101,6 +112,7 @@ unsafe impl<T: Schema> Schema for Box<T> {
         text
     };
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }
 
 // SAFETY: an archived option is a byte and the value, laid out by the rules of `repr(C)`, so its
@@ -114,6 +126,7 @@ unsafe impl<T: Schema> Schema for Option<T> {
         text
     };
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }
 
 // SAFETY: the text holds the element's and the length, from which the layout follows.
@@ -129,6 +142,7 @@ unsafe impl<T: Schema, const N: usize> Schema for [T; N] {
         text
     };
     const ANY_BITS: bool = T::ANY_BITS;
+    type Shape = T::Shape;
 }
 
 macro_rules! tuples {
@@ -149,6 +163,7 @@ macro_rules! tuples {
                     text
                 };
                 const ANY_BITS: bool = $first::ANY_BITS $(&& $other::ANY_BITS)*;
+                type Shape = ArchivedShape;
             }
         )*
     };
@@ -178,4 +193,5 @@ unsafe impl Schema for SelfReference {
         text
     };
     const ANY_BITS: bool = false;
+    type Shape = ArchivedShape;
 }

@@ -1,5 +1,6 @@
 //! Messages: what the derive makes of types, how descriptions are compared, and how values travel.
 
+mod arguments;
 mod body;
 mod compare;
 mod hostile;

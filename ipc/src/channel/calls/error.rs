@@ -31,7 +31,7 @@ impl fmt::Display for Delivered {
 #[non_exhaustive]
 pub enum CallError<E = Infallible> {
     /// What the service itself answered.
-    #[error("the service answered: {0}")]
+    #[error("the service answered: {0:?}")]
     App(E),
     /// No answer came in time. A late one is thrown away.
     #[error("`{service}` did not answer in time ({delivered})")]

@@ -8,22 +8,27 @@
 //! | [`pending`] | a call that was made, and its answer |
 //! | [`server`] | the side that answers |
 //! | `heap` | where a server puts answers that are too long for their cells |
+//! | [`reply`] | what a call returns, by value or in place |
+//! | [`chunk`] | several results in one answer |
 //! | [`error`] | why a call did not return what was asked for |
 //!
 //! Methods are numbers here, and arguments and answers are bytes. What a tag of a request says is the
 //! method, and whether an answer is wanted; that of an answer says how it went.
 
+pub mod chunk;
 pub mod client;
 pub mod error;
 mod heap;
 pub mod open;
 pub mod pending;
+pub mod reply;
 pub mod server;
 
 pub use client::{Batch, Client};
 pub use error::{CallError, Delivered};
 pub use open::Calls;
 pub use pending::{Answer, Found, Pending};
+pub use reply::{Keeper, Outcome, Reply, Returned};
 pub use server::{Request, ServeError, Server};
 
 use crate::channel::link::Cells;

@@ -1,0 +1,6 @@
+//! Services: the macro, and what callers may rely on, wherever the service is.
+
+mod conformance;
+mod local;
+mod matcher;
+mod shared;
