@@ -83,6 +83,8 @@ pub const DISCIPLINE_MPMC: u32 = 3;
 pub const DISCIPLINE_BROADCAST: u32 = 4;
 /// [`ChannelEntry::discipline`]: one producer, the latest value of each key.
 pub const DISCIPLINE_LATEST: u32 = 5;
+/// [`ChannelEntry::discipline`]: no messages, but what processes offer.
+pub const DISCIPLINE_DIRECTORY: u32 = 6;
 /// Most channels in a segment.
 pub const MAX_CHANNELS: u32 = 1024;
 /// Largest segment, in bytes.
