@@ -256,20 +256,22 @@ impl<P: Placement> Change<'_, P> {
     /// An entry that is not in use.
     fn free_entry(&self) -> Option<u64> {
         let words = self.words;
-        let entries = words.entries.len();
-        (0..words.taken.len()).find_map(|word| {
+        let (first, count) = (words.head.room.load(Relaxed), words.taken.len());
+        (0..count).find_map(|word| {
+            let word = first.wrapping_add(word) & (count - 1);
             let mut taken = words.taken.at(word).load(Relaxed);
-            // Of a word that lost a bit, the states know better.
-            loop {
+            while taken != u64::MAX {
                 let index = 64 * word + u64::from(taken.trailing_ones());
-                if taken == u64::MAX || index >= entries {
-                    return None;
+                if index >= words.entries.len() {
+                    break;
                 }
+                // Of a word that lost a bit, the states know better.
                 if words.entries.at(index).state.load(Relaxed) & 1 == 0 {
                     return Some(index);
                 }
                 taken |= taken + 1;
             }
+            None
         })
     }
 
@@ -278,6 +280,7 @@ impl<P: Placement> Change<'_, P> {
         let word = self.words.taken.at(index / 64);
         let (bits, bit) = (word.load(Relaxed), 1 << (index % 64));
         word.store(if taken { bits | bit } else { bits & !bit }, Relaxed);
+        self.words.head.room.store(index / 64, Relaxed);
     }
 }
 

@@ -4,6 +4,7 @@
 //! producer region (whoever has the writers' turn writes, all read)
 //!   0    unfinished   number of the entry that is being changed; 0: none
 //!   8    last_id      how many offers there have been
+//!   16   room         which word of `taken` to look at first for an entry that is free
 //!   128  changes      how many changes there have been
 //!   256  CrowdLine    where watchers sleep until something changes
 //!   384  taken        a bit for each entry: whether it is in use
@@ -52,8 +53,10 @@ pub struct HeadLines {
     pub unfinished: AtomicU64,
     /// How many offers there have been.
     pub last_id: AtomicU64,
+    /// Which word of the bits to look at first: a hint.
+    pub room: AtomicU64,
     #[cfg(not(loom))]
-    line0: [AtomicU64; 14],
+    line0: [AtomicU64; 13],
     /// How many changes there have been.
     pub changes: AtomicU64,
     #[cfg(not(loom))]
@@ -138,6 +141,7 @@ const _: () = {
     assert!(size_of::<HeadLines>() == 384);
     assert!(offset_of!(HeadLines, unfinished) == 0);
     assert!(offset_of!(HeadLines, last_id) == 8);
+    assert!(offset_of!(HeadLines, room) == 16);
     assert!(offset_of!(HeadLines, changes) == 128);
     assert!(offset_of!(HeadLines, crowd) == 256);
     assert!(size_of::<Tower>() == 32);
