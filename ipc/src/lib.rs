@@ -4,6 +4,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`channel`] | what programs use: typed and byte channels, opened by name |
+//! | [`directory`] | what processes offer, and how others find it |
 //! | [`message`] | what may travel: plain types and rkyv archives, with schema and fingerprint |
 //! | [`ring`] | the algorithm: one producer, one consumer, an array of cells |
 //! | [`segment`] | shared memory with a name: created whole, validated, removed safely |
@@ -14,6 +15,7 @@
 //! Most programs use the crate `strait`, which adds domains and the derive macro.
 
 pub mod channel;
+pub mod directory;
 pub mod endpoint;
 pub mod message;
 pub mod ring;

@@ -61,6 +61,19 @@ pub const MODELS: &[(&str, &[Mark])] = &[
     ("answers::callers_die", &[CallGivenUp]),
     ("latest::writers_die", &[LatestWriting, LatestWritten, LatestPublished, LatestTaken]),
     (
+        "directory::writers_die",
+        &[
+            DirectoryBegun,
+            DirectoryWritten,
+            DirectoryLive,
+            DirectoryLinked,
+            DirectoryUnlinked,
+            DirectoryGone,
+            DirectoryCounted,
+            DirectoryWoken,
+        ],
+    ),
+    (
         "lifecycle::one_dies_at_each_mark",
         &[
             SegmentComplete,

@@ -5,11 +5,12 @@
 use strait_loom_tests::deaths::MODELS;
 use strait_pools::marks::Mark;
 
-const SOURCES: [(&str, &str); 11] = [
+const SOURCES: [(&str, &str); 12] = [
     ("answers", include_str!("answers.rs")),
     ("blocks", include_str!("blocks.rs")),
     ("broadcast_deaths", include_str!("broadcast_deaths.rs")),
     ("burial", include_str!("burial.rs")),
+    ("directory", include_str!("directory.rs")),
     ("lanes", include_str!("lanes.rs")),
     ("crowd", include_str!("crowd.rs")),
     ("latest", include_str!("latest.rs")),

@@ -87,6 +87,17 @@ impl PeerView {
         (Peer::Alive, Holder::default())
     }
 
+    /// How many times somebody had attached.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.entry.state().epoch()
+    }
+
+    /// Whether memory says that the holder of this epoch has it. The process is no forked child.
+    pub(crate) fn is_held_by(&self, epoch: u64) -> bool {
+        let state = self.entry.state();
+        state.epoch() == epoch && state.standing() == Peer::Alive
+    }
+
     /// Whether it is attached, paused, closed or dead.
     pub fn condition(&self) -> Condition {
         Condition::of(self.probe(), || self.details().pid)

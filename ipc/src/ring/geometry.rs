@@ -6,7 +6,7 @@
 
 use super::lanes::Board;
 use super::layout::{CellHead, ConsumerLines, DenseCell, ProducerLines};
-use super::{answers, broadcast, latest, mpmc};
+use super::{answers, broadcast, directory, latest, mpmc};
 use std::fmt;
 use thiserror::Error;
 
@@ -120,6 +120,11 @@ pub enum Discipline {
         /// Producers at once, at most: each has a ring, and answers.
         clients: u32,
     },
+    /// No messages, but entries: what processes offer, and others find. See [`directory`].
+    Directory {
+        /// Processes that offer something, at once, at most.
+        members: u32,
+    },
 }
 
 impl Discipline {
@@ -132,7 +137,13 @@ impl Discipline {
             Self::Broadcast { readers } => (1, readers),
             Self::Latest => (1, 0),
             Self::Calls { clients } => (clients, 1),
+            Self::Directory { members } => (members, 0),
         }
+    }
+
+    /// Whether there are none of its sides that read: readers take no endpoint.
+    const fn is_read_by_anybody(self) -> bool {
+        matches!(self, Self::Latest | Self::Directory { .. })
     }
 }
 
@@ -151,6 +162,7 @@ impl fmt::Display for Discipline {
             Self::Calls { clients } => {
                 write!(f, "{clients} clients and one server that answers them")
             }
+            Self::Directory { members } => write!(f, "{members} members of a directory"),
         }
     }
 }
@@ -242,6 +254,15 @@ pub enum GeometryError {
         "messages of {0} bytes do not fit the largest cell, which holds {MAX_BODY_BYTES} bytes"
     )]
     MessageBytes(usize),
+    /// A directory has no more entries than links can name.
+    #[error("a directory of {0} entries is none: 1 to {most} are possible", most = directory::layout::MAX_ENTRIES)]
+    Entries(u64),
+    /// An entry of a directory has room for its head at least, and is whole lines.
+    #[error(
+        "entries of {0} bytes are none: more than {head} are needed, a multiple of {line}",
+        head = size_of::<directory::layout::EntryHead>(), line = directory::layout::LINE
+    )]
+    EntryBytes(usize),
     /// Dense cells have no room to tell where a message lies.
     #[error("dense cells hold their messages themselves: leave out `dense()`, or {0}")]
     DenseStore(Store),
@@ -314,7 +335,7 @@ impl Geometry {
     /// The same, of a ring with these sides.
     pub fn with_discipline(self, discipline: Discipline) -> Result<Self, GeometryError> {
         let (writers, readers) = discipline.sides();
-        let least = u32::from(discipline != Discipline::Latest);
+        let least = u32::from(!discipline.is_read_by_anybody());
         if !(1..=MAX_SIDES).contains(&writers) || !(least..=MAX_SIDES).contains(&readers) {
             return Err(GeometryError::Sides(discipline));
         }
@@ -325,7 +346,24 @@ impl Geometry {
         if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
             return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
         }
+        if let Discipline::Directory { .. } = discipline {
+            geometry.check_directory()?;
+        }
         geometry.bounded()
+    }
+
+    /// Refuses what cannot be a directory.
+    fn check_directory(&self) -> Result<(), GeometryError> {
+        let bytes = self.stride();
+        if self.capacity > directory::layout::MAX_ENTRIES {
+            return Err(GeometryError::Entries(self.capacity));
+        }
+        if bytes <= size_of::<directory::layout::EntryHead>()
+            || !bytes.is_multiple_of(directory::layout::LINE)
+        {
+            return Err(GeometryError::EntryBytes(bytes));
+        }
+        Ok(())
     }
 
     /// Refuses what is larger than the largest ring: several side by side count as one.
@@ -398,6 +436,7 @@ impl Geometry {
             Discipline::Mpmc { senders, .. } => mpmc::layout::producer_lines(senders),
             Discipline::Broadcast { .. } => size_of::<broadcast::layout::HeadLines>(),
             Discipline::Latest => size_of::<latest::layout::HeadLines>(),
+            Discipline::Directory { .. } => directory::layout::entries_offset(self.capacity),
         }
     }
 
@@ -416,7 +455,8 @@ impl Geometry {
 
     /// Whether each message is for all readers.
     const fn cells_read_by_all(&self) -> bool {
-        matches!(self.discipline, Discipline::Broadcast { .. } | Discipline::Latest)
+        matches!(self.discipline, Discipline::Broadcast { .. })
+            || self.discipline.is_read_by_anybody()
     }
 
     /// Where the store begins in the producer's region.
@@ -513,8 +553,8 @@ impl Geometry {
             Discipline::Broadcast { readers } => {
                 readers.next_power_of_two() as usize * size_of::<broadcast::layout::ReaderLines>()
             }
-            Discipline::Latest => 0,
             Discipline::Calls { clients } => self.answers_offset(clients),
+            Discipline::Latest | Discipline::Directory { .. } => 0,
         };
         bytes.next_multiple_of(PAGE)
     }

@@ -7,6 +7,7 @@
 //! | [`blocks`] | where messages lie that their reader may keep |
 //! | [`broadcast`] | one producer, readers with cursors of their own: the algorithm |
 //! | [`crowd`] | how many sleep on one word, and how one wakes them |
+//! | [`directory`] | offers, found by interface and ranking: the algorithm |
 //! | [`geometry`] | how many cells, of which format; footprints; what is refused |
 //! | [`lanes`] | rings side by side, with one consumer |
 //! | [`latest`] | the newest value of each key: the algorithm |
@@ -20,6 +21,7 @@ pub mod arena;
 pub mod blocks;
 pub mod broadcast;
 pub mod crowd;
+pub mod directory;
 pub mod geometry;
 pub mod lanes;
 pub mod latest;

@@ -3,10 +3,11 @@
 
 use super::error::Fault;
 use super::layout::{
-    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_CALLS, DISCIPLINE_LANES,
-    DISCIPLINE_LATEST, DISCIPLINE_MPMC, DISCIPLINE_SPSC, EndpointSlot, Header, KIND_CHANNELS,
-    LAYOUT_VERSION, MAGIC, MAX_CHANNELS, MAX_ENDPOINTS, MAX_LABEL_BYTES, MAX_SCHEMA_BYTES,
-    MAX_SEGMENT_BYTES, PARKING_ALLOWED, PARKING_NEVER, STATE_LIVE,
+    CELL_DENSE, CELL_WIDE, ChannelEntry, DISCIPLINE_BROADCAST, DISCIPLINE_CALLS,
+    DISCIPLINE_DIRECTORY, DISCIPLINE_LANES, DISCIPLINE_LATEST, DISCIPLINE_MPMC, DISCIPLINE_SPSC,
+    EndpointSlot, Header, KIND_CHANNELS, LAYOUT_VERSION, MAGIC, MAX_CHANNELS, MAX_ENDPOINTS,
+    MAX_LABEL_BYTES, MAX_SCHEMA_BYTES, MAX_SEGMENT_BYTES, PARKING_ALLOWED, PARKING_NEVER,
+    STATE_LIVE,
 };
 use super::spec::{Plan, SegmentSpec, endpoints_of, table_bytes};
 use crate::ring::geometry::{CellFormat, Discipline, Geometry, PAGE, Store};
@@ -285,8 +286,9 @@ impl Channel {
         let schema = schema.ok_or_else(|| {
             Fault::damaged(subject("schema text"), "up to 2048 bytes of UTF-8", "none")
         })?;
-        let discipline = discipline(entry)
-            .map_err(|raw| Fault::foreign(subject("discipline"), "1 (SPSC) to 5 (latest)", raw))?;
+        let discipline = discipline(entry).map_err(|raw| {
+            Fault::foreign(subject("discipline"), "1 (SPSC) to 6 (directory)", raw)
+        })?;
         let sides = (
             entry.u32(offset_of!(ChannelEntry, producers)),
             entry.u32(offset_of!(ChannelEntry, consumers)),
@@ -351,6 +353,7 @@ fn raw(discipline: Discipline) -> u32 {
         Discipline::Broadcast { .. } => DISCIPLINE_BROADCAST,
         Discipline::Latest => DISCIPLINE_LATEST,
         Discipline::Calls { .. } => DISCIPLINE_CALLS,
+        Discipline::Directory { .. } => DISCIPLINE_DIRECTORY,
     }
 }
 
@@ -365,6 +368,7 @@ fn discipline(entry: Reader<'_>) -> Result<Discipline, u32> {
         DISCIPLINE_BROADCAST => Ok(Discipline::Broadcast { readers: consumers }),
         DISCIPLINE_LATEST => Ok(Discipline::Latest),
         DISCIPLINE_CALLS => Ok(Discipline::Calls { clients: producers }),
+        DISCIPLINE_DIRECTORY => Ok(Discipline::Directory { members: producers }),
         unknown => Err(unknown),
     }
 }

@@ -85,6 +85,8 @@ pub const DISCIPLINE_BROADCAST: u32 = 4;
 pub const DISCIPLINE_LATEST: u32 = 5;
 /// [`ChannelEntry::discipline`]: lanes, with an answer for each message.
 pub const DISCIPLINE_CALLS: u32 = 7;
+/// [`ChannelEntry::discipline`]: no messages, but what processes offer.
+pub const DISCIPLINE_DIRECTORY: u32 = 6;
 /// Most channels in a segment.
 pub const MAX_CHANNELS: u32 = 1024;
 /// Largest segment, in bytes.

@@ -10,6 +10,9 @@ pub const MAX_DOMAIN_CHARS: usize = 64;
 /// Longest channel name, in characters.
 pub const MAX_CHANNEL_CHARS: usize = 128;
 
+/// What the directory of a domain is called among its channels: no channel of a user's can be.
+pub const SERVICES: &str = ".services";
+
 /// What the files' names begin with.
 const PREFIX: &str = "strait-";
 
@@ -129,6 +132,17 @@ impl SegmentName {
         Ok(Self { domain: domain.to_owned(), channel: channel.to_owned() })
     }
 
+    /// The name of the domain's [directory](crate::directory).
+    pub fn services(domain: &str) -> Result<Self, NameError> {
+        Self::check_domain(domain)?;
+        Ok(Self { domain: domain.to_owned(), channel: SERVICES.to_owned() })
+    }
+
+    /// As [`new`](Self::new), or the directory's: for who looks at what there is.
+    pub fn of_any(domain: &str, channel: &str) -> Result<Self, NameError> {
+        if channel == SERVICES { Self::services(domain) } else { Self::new(domain, channel) }
+    }
+
     /// Checks the name of a domain alone.
     pub fn check_domain(domain: &str) -> Result<(), NameError> {
         check("domain", domain, MAX_DOMAIN_CHARS)
@@ -164,7 +178,7 @@ impl SegmentName {
         let (domain, channel) = name.split_once('+')?;
         // "+7" and "007" are numbers, too, but not what `path` writes.
         let id: u32 = user.parse().ok().filter(|id: &u32| id.to_string() == user)?;
-        Some((id, Self::new(domain, channel).ok()?))
+        Some((id, Self::of_any(domain, channel).ok()?))
     }
 }
 
@@ -188,8 +202,10 @@ mod tests {
 
     #[test]
     fn a_file_tells_user_and_name() {
-        for (domain, channel) in [("prod", "orders.eu-1_a"), ("a-b.c", "-"), ("-", "x-1")] {
-            let name = SegmentName::new(domain, channel).unwrap();
+        for (domain, channel) in
+            [("prod", "orders.eu-1_a"), ("a-b.c", "-"), ("-", "x-1"), ("prod", SERVICES)]
+        {
+            let name = SegmentName::of_any(domain, channel).unwrap();
             let path = name.path(&Directory::default());
             let user = rustix::process::geteuid().as_raw();
             let file = path.file_name().unwrap().to_str().unwrap();
@@ -206,6 +222,7 @@ mod tests {
             "strait-0-prod+",
             "strait-0-prod+a+b",
             "strait-0-.prod+a",
+            "strait-0-prod+.services2",
             "strait-+0-prod+a",
             "strait-00-prod+a",
             "strait--1-prod+a",

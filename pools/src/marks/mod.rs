@@ -188,6 +188,22 @@ marks! {
     AnswerPublished = 202, "answer-published";
     /// A call is given up.
     CallGivenUp = 203, "call-given-up";
+    /// A directory's entry is noted to be about to change; nothing of it has.
+    DirectoryBegun = 171, "directory-begun";
+    /// An offer is written; it is not live.
+    DirectoryWritten = 172, "directory-written";
+    /// An offer is live; it is linked nowhere.
+    DirectoryLive = 173, "directory-live";
+    /// An offer is linked in one more place.
+    DirectoryLinked = 174, "directory-linked";
+    /// An offer is linked in one place less.
+    DirectoryUnlinked = 175, "directory-unlinked";
+    /// An offer is no longer live; its entry is not marked as free.
+    DirectoryGone = 176, "directory-gone";
+    /// A change of a directory is counted; nobody is woken.
+    DirectoryCounted = 177, "directory-counted";
+    /// Watchers of a directory are woken; its entry is still noted as unfinished.
+    DirectoryWoken = 178, "directory-woken";
 }
 
 impl Mark {

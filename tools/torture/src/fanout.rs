@@ -53,8 +53,16 @@ pub enum Told {
     Lost(u64),
     /// A message was torn.
     Torn,
-    /// The sender closed, and everything is read.
+    /// The sender closed, and everything is read; or one has come to its end.
     Closed,
+    /// What has that number is about to be withdrawn, at that moment.
+    Leaving(u64, u64),
+    /// It is withdrawn.
+    Left(u64, u64),
+    /// A look from one moment to the other has come upon all that was got since the look before.
+    Seen(u64, u64),
+    /// Who offered what has that number is dead, or has withdrawn it, as was asked at that moment.
+    Gone(u64, u64),
 }
 
 /// Bytes of what is told once.
@@ -73,6 +81,10 @@ impl Told {
             Self::Torn => (6, 0, 0),
             Self::Closed => (7, 0, 0),
             Self::Again(number, when) => (8, number, when),
+            Self::Leaving(number, when) => (9, number, when),
+            Self::Left(number, when) => (10, number, when),
+            Self::Seen(begin, end) => (11, begin, end),
+            Self::Gone(number, when) => (12, number, when),
         };
         let mut bytes = [kind; BYTES];
         bytes[1..9].copy_from_slice(&one.to_le_bytes());
@@ -98,6 +110,10 @@ impl Told {
             6 => Self::Torn,
             7 => Self::Closed,
             8 => Self::Again(one, other),
+            9 => Self::Leaving(one, other),
+            10 => Self::Left(one, other),
+            11 => Self::Seen(one, other),
+            12 => Self::Gone(one, other),
             _ => return None,
         })
     }
@@ -252,11 +268,12 @@ mod tests {
     #[test]
     fn what_is_told_is_told_through_a_pipe() {
         for (_, told) in sound() {
-            for told in told.into_iter().chain([Torn, Again(7, 8)]) {
+            let others = [Torn, Again(7, 8), Leaving(9, 1), Left(9, 2), Seen(3, 4), Gone(5, 6)];
+            for told in told.into_iter().chain(others) {
                 assert_eq!(Told::decode(told.encode()), Some(told));
             }
         }
-        assert_eq!(Told::decode([9; BYTES]), None);
+        assert_eq!(Told::decode([99; BYTES]), None);
     }
 
     #[test]

@@ -13,12 +13,14 @@
 //! | [`journal`] | what actors tell the supervisor |
 //! | [`oracle`] | from journals and kills to violations |
 //! | [`fanout`] | the same for one sender and several receivers |
+//! | [`directory`] | the same for those who offer, withdraw and look |
 //! | [`lanes`] | the same for several senders and one receiver |
 //! | [`mpmc`] | the same for several senders and several receivers |
 //! | [`tally`] | what is counted, and which steps were reached |
 //! | [`report`] | the tally as text and as JSON |
 
 pub mod body;
+pub mod directory;
 pub mod fanout;
 pub mod journal;
 pub mod lanes;

@@ -42,4 +42,6 @@ pub(crate) enum Of {
     Lanes,
     /// Those of many senders and many receivers, each of whose messages goes to one. Likewise.
     Mpmc,
+    /// Directories, in which processes offer things and find them. Likewise.
+    Directory,
 }

@@ -55,7 +55,9 @@ impl Flow {
                 Ok(Some(Self { producers, consumers, ..flow }))
             }
             // What is unread depends on the reader.
-            Discipline::Broadcast { .. } | Discipline::Latest => Ok(None),
+            Discipline::Broadcast { .. } | Discipline::Latest | Discipline::Directory { .. } => {
+                Ok(None)
+            }
         }
     }
 

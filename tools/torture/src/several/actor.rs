@@ -1,6 +1,6 @@
 //! The actors of channels with several senders or receivers: processes that die, and tell until then.
 
-use super::workers;
+use super::{offering, workers};
 use crate::place::DOMAIN;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -23,7 +23,7 @@ use strait_torture::random::Random;
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`; `submit`,
-    /// `work` or `finish`.
+    /// `work` or `finish`; `offer`, `look`, `stare` or `stock`.
     pub(crate) part: String,
     pub(crate) directory: String,
     pub(crate) capacity: u64,
@@ -59,7 +59,7 @@ impl Orders {
         Ok(Self { part, directory, capacity, parking, at_most_once, first, count, arm })
     }
 
-    fn directory(&self) -> Directory {
+    pub(super) fn directory(&self) -> Directory {
         Directory::from(self.directory.as_str())
     }
 
@@ -122,6 +122,10 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         "submit" => workers::submit(&orders, random),
         "work" => workers::work(&orders, random, false),
         "finish" => workers::work(&orders, random, true),
+        "offer" => offering::offer_things(&orders, random),
+        "look" => offering::look(&orders, random),
+        "stare" => offering::stare(&orders),
+        "stock" => offering::take_stock(&orders),
         "put" => put(&orders, random),
         "take" => take_all(&orders),
         "send" => send(&orders, random),

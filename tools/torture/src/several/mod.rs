@@ -5,12 +5,16 @@
 //! | this one | the supervisor: rounds, deaths, and the verdict |
 //! | `actor` | the child processes |
 //! | `workers` | those of channels of which many send and many receive |
+//! | `directory` | rounds of directories |
+//! | `offering` | the child processes of directories |
 //! | `lanes` | rounds of channels of many senders |
 //! | `mpmc` | rounds of channels of many senders and many receivers |
 
 pub(crate) mod actor;
+mod directory;
 mod lanes;
 mod mpmc;
+mod offering;
 mod workers;
 
 use crate::options::{Of, Options};
@@ -60,6 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             Of::Latest => round.values(&mut random, &mut sum),
             Of::Lanes => round.lanes(&mut random, &mut sum),
             Of::Mpmc => round.queue(&mut random, &mut sum),
+            Of::Directory => round.directory(&mut random, &mut sum),
             Of::Pairs | Of::Broadcast => round.messages(&mut random, &mut sum),
         };
         let wrong = wrong.unwrap_or_else(|error| vec![format!("{error:#}")]);
@@ -111,6 +116,7 @@ fn marks(of: Of) -> Vec<Mark> {
             "succession-",
         ],
         Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-"],
+        Of::Directory => &["directory-", "crowd-"],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));
     Mark::ALL.iter().copied().filter(ours).collect()
