@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod domain;
+pub mod registry;
 
 pub use domain::Domain;
 pub use strait_ipc::channel::latest::{ReadError, SetError};
