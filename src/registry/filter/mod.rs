@@ -12,7 +12,7 @@ mod parse;
 mod term;
 
 pub use parse::{FilterError, Found};
-pub(super) use term::{Term, term_of};
+pub(super) use term::{OBJECT_CLASS, Term, term_of};
 
 use super::properties::{Key, Properties};
 use std::fmt;

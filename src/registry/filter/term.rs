@@ -3,6 +3,9 @@
 use super::super::properties::{Scalar, hash};
 use super::{Clause, Filter, Literal, Node, Test};
 
+/// The key of a service's interfaces, which no index has: it is there once for each of them.
+pub(in super::super) const OBJECT_CLASS: &str = "objectClass";
+
 /// A key and a value as a number. Values that a clause takes for equal have the same, whatever their
 /// types; others may have it as well, so what an index finds by it is still to be matched.
 pub(in super::super) type Term = u64;
@@ -41,14 +44,16 @@ fn mix(key: u64, value: u64) -> u64 {
 }
 
 impl Filter {
-    /// The terms of all values that must be equal for the filter to hold.
+    /// The terms of all values that must be equal for the filter to hold, but for interfaces.
     pub(in super::super) fn terms(&self) -> impl Iterator<Item = Term> {
         let nodes = match &self.root {
             Node::All(nodes) => nodes,
             other => std::slice::from_ref(other),
         };
         nodes.iter().filter_map(|node| match node {
-            Node::Clause(Clause { key, test: Test::Equal(value) }) => {
+            Node::Clause(Clause { key, test: Test::Equal(value) })
+                if !key.as_str().eq_ignore_ascii_case(OBJECT_CLASS) =>
+            {
                 Some(literal(key.hash(), value))
             }
             _ => None,
