@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod domain;
+pub mod registry;
 pub mod service;
 
 pub use domain::Domain;

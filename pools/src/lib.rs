@@ -5,6 +5,7 @@
 //! | [`sync`] | atomics, fences and futexes: std in production, loom in models, counted in budget tests |
 //! | [`placement`] | where shared words live: mapped memory or the heap, behind one trait |
 //! | [`region`] | a bounds-checked window onto mapped bytes |
+//! | [`snapshot`] | values that are read without waiting while they are replaced |
 //! | [`objects`] | a bounded pool of service objects |
 //! | `cache` | with the feature `cache`: a sharded cache that computes what it does not have, once |
 //! | [`threads`] | pinned threads with a mailbox, and pools of workers |
@@ -25,5 +26,6 @@ pub mod objects;
 pub mod placement;
 pub mod pool;
 pub mod region;
+pub mod snapshot;
 pub mod sync;
 pub mod threads;

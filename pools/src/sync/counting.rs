@@ -6,6 +6,7 @@ use std::sync::atomic as std_atomic;
 
 pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
 pub use std::hint::spin_loop;
+pub use std::sync::{Condvar, Mutex, MutexGuard};
 pub use std::thread::yield_now;
 
 /// Atomic operations made by one thread.

@@ -5,6 +5,7 @@ use std::cell::Cell;
 pub use loom::cell::UnsafeCell;
 pub use loom::hint::spin_loop;
 pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+pub use loom::sync::{Condvar, Mutex, MutexGuard};
 pub use loom::thread::yield_now;
 
 /// A memory fence at a named site of the ordering ledger; weakened, it is not there.

@@ -16,6 +16,8 @@
 //! production, a stand-in under loom. What a protocol needs besides orderings, [`step`] names: in a
 //! model the same variable leaves that one step out.
 //!
+//! A [`Mutex`] is std's, or loom's: for who changes what others read without it. So is a [`Condvar`].
+//!
 //! Memory that passes from thread to thread by way of such an access is an [`UnsafeCell`] here, so
 //! that a model notices when it was reached by another way.
 
@@ -29,6 +31,7 @@ mod imp {
     pub use super::cell::{UnsafeCell, is_this_thread, thread_number};
     pub use std::hint::spin_loop;
     pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+    pub use std::sync::{Condvar, Mutex, MutexGuard};
     pub use std::thread::yield_now;
 
     /// A memory fence at a named site of the ordering ledger.
