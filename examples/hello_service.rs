@@ -1,34 +1,33 @@
-//! A service: a trait, an implementation, and a caller that need not know where it is.
+//! A service, and a caller to whom it makes no difference where that is: `hello_service` has both in one
+//! process; `hello_service serve` answers one call of `hello_service call`.
 
-use std::sync::Mutex;
-use strait::{Message, service};
+use std::{sync::Arc, time::Duration};
+use strait::{Domain, props, service};
 
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Order {
-    price: i64,
-    quantity: u64,
-}
-
-#[service(name = "hello.Matcher", version = 1)]
-trait Matcher {
-    /// Takes an order, and returns the number it is known by.
+#[service(name = "hello.Greeter", version = 1)]
+trait Greeter {
     #[method(1)]
-    fn submit(&self, order: &Order) -> u64;
+    fn greet(&self, name: &str) -> String;
 }
 
-struct Book(Mutex<Vec<Order>>);
+struct Polite;
 
-impl Matcher for Book {
-    fn submit(&self, order: &Order) -> u64 {
-        let mut orders = self.0.lock().unwrap();
-        orders.push(*order);
-        orders.len() as u64
+impl Greeter for Polite {
+    fn greet(&self, name: &str) -> String {
+        format!("Good morning, {name}!")
     }
 }
 
-fn main() -> Result<(), strait::CallError> {
-    let matcher = MatcherClient::local(Book(Mutex::default()));
-    println!("order {}", matcher.submit(&Order { price: 10_025, quantity: 100 })?);
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let services = Domain::open("hello-service")?.services()?;
+    let role = std::env::args().nth(1);
+    if role.as_deref() == Some("serve") {
+        let mut greeter = services.serve::<dyn Greeter>(Arc::new(Polite), props! {}).open()?;
+        return Ok(while !greeter.serve(None)? {});
+    }
+    let here = || services.register::<dyn Greeter>("polite", Arc::new(Polite), props! {});
+    let _registered = role.is_none().then(here);
+    let greeter = services.wait_for::<dyn Greeter>(None, Duration::from_secs(10))?;
+    println!("{}", *greeter.greet("world")?);
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! A namespace of channels, with what may be assumed about the processes in it.
 
+use crate::services::Services;
 use std::path::Path;
 use strait_ipc::channel::{
     Broadcast, Checked, Lanes, Latest, Mpmc, OpenError, Spsc, Trust, Trusted,
 };
+use strait_ipc::directory::{DirectoryError, DirectoryOptions};
 use strait_ipc::segment::{Directory, NameError, Segment, SegmentName};
 
 /// A namespace of channels on this host: no daemon behind it, and nothing global about it.
@@ -153,6 +155,24 @@ impl<V: Trust> Domain<V> {
     /// ```
     pub fn mpmc<T>(&self, channel: &str) -> Mpmc<T, V> {
         Mpmc::named(self.directory.clone(), &self.name, channel)
+    }
+
+    /// The services that this domain's processes offer each other, and those of this process.
+    ///
+    /// # Errors
+    ///
+    /// The domain's directory can be neither opened nor made.
+    pub fn services(&self) -> Result<Services, DirectoryError> {
+        self.services_with(&DirectoryOptions::default())
+    }
+
+    /// As [`services`](Self::services), with a say in how large the directory is if it has to be made.
+    ///
+    /// # Errors
+    ///
+    /// As for [`services`](Self::services).
+    pub fn services_with(&self, options: &DirectoryOptions) -> Result<Services, DirectoryError> {
+        Services::open(self.directory.clone(), self.name.clone(), options)
     }
 
     /// Removes a channel that no process has open, with whatever messages are left in it; `false`

@@ -3,9 +3,12 @@
 mod domain;
 pub mod registry;
 pub mod service;
+pub mod services;
 
 pub use domain::Domain;
+pub use registry::{Filter, Properties, Registry};
 pub use service::{CallError, Delivered, Service, service};
+pub use services::{FindError, Services, Serving};
 pub use strait_ipc::channel::latest::{ReadError, SetError};
 pub use strait_ipc::channel::{
     AsyncReceiver, AsyncSender, Batch, Broadcast, BroadcastReceiver, BroadcastSender, Bytes,

@@ -33,6 +33,14 @@ pub(super) fn ranking(properties: &Properties) -> i64 {
     }
 }
 
+impl Properties {
+    /// The ranking that they give a service: its `service.ranking`, a whole number or a text that is one;
+    /// 0 if it is anything else.
+    pub fn ranking(&self) -> i64 {
+        ranking(self)
+    }
+}
+
 /// What lists of services hold: a service's rank, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {

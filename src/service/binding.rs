@@ -1,14 +1,22 @@
 //! Where a service is.
 
 use super::{Service, caller, method};
+use crate::registry::ServiceRef;
 use std::fmt;
 use std::sync::Arc;
 use strait_ipc::calls::{CallError, Client, Delivered};
 
 /// A service of this process.
-pub struct Local<S: ?Sized>(Arc<S>);
+pub struct Local<S: ?Sized>(Held<S>);
 
-impl<S: ?Sized> Local<S> {
+enum Held<S: ?Sized> {
+    /// For as long as it is wanted.
+    Always(Arc<S>),
+    /// For as long as it is registered.
+    Registered(ServiceRef<S>),
+}
+
+impl<S: Service + ?Sized> Local<S> {
     /// The service.
     ///
     /// # Errors
@@ -16,14 +24,25 @@ impl<S: ?Sized> Local<S> {
     /// [`CallError::Unregistered`] once it is not offered any more.
     #[inline]
     pub fn get(&self) -> Result<&S, CallError> {
-        Ok(&self.0)
+        match &self.0 {
+            Held::Always(service) => Ok(service),
+            Held::Registered(service) => service.get().map_err(|_| unregistered::<S>()),
+        }
     }
 }
 
 impl<S: ?Sized> Clone for Local<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(match &self.0 {
+            Held::Always(service) => Held::Always(Arc::clone(service)),
+            Held::Registered(service) => Held::Registered(service.clone()),
+        })
     }
+}
+
+#[cold]
+fn unregistered<S: Service + ?Sized>() -> CallError {
+    CallError::Unregistered { service: S::NAME.into(), delivered: Delivered::No }
 }
 
 /// Where a service is: what a client needs to call it.
@@ -55,7 +74,13 @@ impl<S: Service + ?Sized> Binding<S> {
 
 impl<S: ?Sized> From<Arc<S>> for Binding<S> {
     fn from(service: Arc<S>) -> Self {
-        Self::Local(Local(service))
+        Self::Local(Local(Held::Always(service)))
+    }
+}
+
+impl<S: ?Sized> From<ServiceRef<S>> for Binding<S> {
+    fn from(service: ServiceRef<S>) -> Self {
+        Self::Local(Local(Held::Registered(service)))
     }
 }
 

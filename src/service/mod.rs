@@ -6,9 +6,7 @@
 //! a client may fail for reasons of its own ([`CallError`]), and results that are not plain are read
 //! where they lie ([`Reply`]), in either case.
 //!
-//! ```
-#![doc = include_str!("../../examples/hello_service.rs")]
-//! ```
+//! How a service is offered to others, and found: [`services`](crate::services).
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -38,14 +36,12 @@ pub use strait_macros::service;
 pub use stream::{Results, Stream};
 pub use streams::Streams;
 
+use crate::registry::Interface;
 use strait_ipc::calls::Request;
 use strait_ipc::message::SchemaText;
 
 /// A trait that is a service: `dyn Matcher`. Implemented by [`#[service]`](macro@service).
-pub trait Service: Send + Sync + 'static {
-    /// What it is called.
-    const NAME: &'static str;
-
+pub trait Service: Interface {
     /// Which version it is. Another one says that a method means something else, though it takes and
     /// returns the same; for a new method it need not be.
     const VERSION: u32;

@@ -83,6 +83,12 @@ impl Streams {
         request.answer(Status::Done, &());
     }
 
+    /// The lanes of clients that have streams open.
+    pub fn lanes(&self) -> Vec<usize> {
+        let open = self.clients.iter().filter(|(_, client)| !client.open.is_empty());
+        open.map(|(&lane, _)| lane).collect()
+    }
+
     /// Drops all streams of the client that has had a lane: it is gone.
     pub fn forget(&mut self, lane: usize) {
         let client = self.clients.remove(&lane);

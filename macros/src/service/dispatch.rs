@@ -16,8 +16,12 @@ pub(crate) fn expand(service: &Service<'_>) -> TokenStream {
     let arms = service.methods.iter().map(|method| arm(service, method));
     quote! {
         #[automatically_derived]
-        impl #root::service::Service for dyn #ident {
+        impl #root::registry::Interface for dyn #ident {
             const NAME: &'static ::core::primitive::str = #name;
+        }
+
+        #[automatically_derived]
+        impl #root::service::Service for dyn #ident {
             const VERSION: ::core::primitive::u32 = #version;
             const METHODS: &'static [#root::service::Method] = &[#(#descriptions),*];
 

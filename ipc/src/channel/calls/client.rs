@@ -218,7 +218,16 @@ impl Client {
         Ok(position)
     }
 
-    /// The channel's name.
+    /// The same client, whose errors call the service by this name. Without effect once it was cloned.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        if let Some(connection) = Arc::get_mut(&mut self.connection) {
+            connection.service = name.into();
+        }
+        self
+    }
+
+    /// What errors call the service: the channel's name, unless it was given [another](Self::called).
     pub fn service(&self) -> &str {
         &self.connection.service
     }
