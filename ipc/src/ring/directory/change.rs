@@ -99,9 +99,9 @@ impl<P: Placement> Change<'_, P> {
         entry.epoch.store(new.owner.1, Relaxed);
         entry.name.store(new.name, Relaxed);
         let height = height(id);
-        for level in 0..LEVELS {
-            let behind = words.tower(key.interface, before[level]).0[level].load(Relaxed);
-            entry.next.0[level].store(if level < height { behind } else { 0 }, Relaxed);
+        for (level, (next, &of)) in entry.next.0.iter().zip(&before).enumerate() {
+            let behind = words.tower(key.interface, of).0[level].load(Relaxed);
+            next.store(if level < height { behind } else { 0 }, Relaxed);
         }
         write(index, entry);
         pass(Mark::DirectoryWritten);
