@@ -1,8 +1,12 @@
 //! A directory: what is offered is found by every process, the best first, and nothing else is.
 
 mod child;
+mod random;
 
 use child::{Actor, Place, eventually, job, tell, wait_for_parent};
+use random::Random;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use strait_ipc::channel::Spsc;
 use strait_ipc::directory::{Directory, DirectoryError, DirectoryOptions, Entry, Offer, Offered};
@@ -271,6 +275,49 @@ fn either_side_comes_first() {
     offerer.go_on();
     offerer.finish();
     place.assert_empty();
+}
+
+/// Whatever stands in its words, nothing hangs, and nothing is read or written that is none of it.
+#[test]
+fn words_of_the_directory_are_not_trusted() {
+    const ENTRIES: u64 = 16;
+    let place = Place::new();
+    let name = strait_ipc::segment::SegmentName::services(DOMAIN).unwrap();
+    let (mut random, mut failed) = (Random(7), 0);
+    for _ in 0..200 {
+        let directory = small(&place, ENTRIES, 256, 4);
+        let offers: Vec<Offered> =
+            (0..12).map(|ranking| directory.offer(&engine(ranking % 3, "")).unwrap()).collect();
+        let best = directory.find("engine", |_| true).unwrap().unwrap();
+        let file = File::options().write(true).open(name.path(&place.directory)).unwrap();
+        // Behind header, channels and endpoints: the directory's own words.
+        let start = 3 * 4096;
+        let words = (file.metadata().unwrap().len() - start) / 8;
+        for _ in 0..random.below(40) {
+            let at = start + 8 * random.below(words);
+            let value = match random.below(3) {
+                0 => random.below(2 * ENTRIES),
+                1 => random.below(2 * ENTRIES) << 32 | random.below(2 * ENTRIES),
+                _ => random.below(u64::MAX),
+            };
+            file.write_all_at(&value.to_le_bytes(), at).unwrap();
+        }
+        let results = [
+            directory.find("engine", |_| false).err(),
+            directory.all().err(),
+            directory.is_alive(&best).err(),
+            directory.offer(&engine(1, "one")).err(),
+            directory.sweep().err(),
+        ];
+        for error in results.into_iter().flatten() {
+            failed += 1;
+            let told = error.to_string();
+            assert!(told.contains(".services"), "{told}");
+        }
+        drop((offers, directory));
+        let _ = std::fs::remove_file(name.path(&place.directory));
+    }
+    assert_ne!(failed, 0, "nothing was damaged");
 }
 
 #[test]

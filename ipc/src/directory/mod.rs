@@ -41,7 +41,7 @@ pub use error::DirectoryError;
 pub use watch::Watch;
 
 use crate::message::Fingerprint;
-use crate::ring::directory::{Change, Damaged, Lost, Place, Refused};
+use crate::ring::directory::{ATTEMPTS, Change, Damaged, Lost, Place, Refused};
 use crate::ring::geometry::{Discipline, Geometry};
 use crate::segment::{
     ChannelSpec, Directory as Files, MapOptions, Segment, SegmentError, SegmentName, SegmentSpec,
@@ -325,19 +325,21 @@ impl Directory {
         members.check()?;
         let mut entry = Entry::empty();
         let mut next = map.words.first(hash(interface)).map_err(|lost| self.inner.lost(lost))?;
-        while let Some(found) = next {
+        // Only if others add more and more behind it does a walk meet more than there are.
+        for _ in 0..2 * map.words.entries.len() + u64::from(ATTEMPTS) {
+            let Some(found) = next else { return Ok(()) };
             let read =
                 map.read(&found, &mut entry).map_err(|damaged| self.inner.damaged(damaged))?;
             // Another interface may have the same hash.
-            if read.is_some() && entry.interface() == interface && members.seems_alive(entry.owner)
-            {
-                if visit(&mut entry).is_break() {
-                    break;
-                }
+            let is_met = read.is_some()
+                && entry.interface() == interface
+                && members.seems_alive(entry.owner);
+            if is_met && visit(&mut entry).is_break() {
+                return Ok(());
             }
             next = map.words.after(&found).map_err(|lost| self.inner.lost(lost))?;
         }
-        Ok(())
+        Err(self.inner.lost(Lost::Contended))
     }
 }
 

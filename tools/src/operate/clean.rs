@@ -76,7 +76,7 @@ pub fn command(options: &Options) -> Result<()> {
     let (domain, channel) = (domain.as_deref(), channel.as_deref());
     domain.map_or(Ok(()), SegmentName::check_domain)?;
     if let (Some(domain), Some(channel)) = (domain, channel) {
-        SegmentName::new(domain, channel)?;
+        SegmentName::of_any(domain, channel)?;
     }
     let mut found = place.find(domain, channel)?;
     if channel.is_some() && found.iter().any(|survey| words::other_user(survey).is_none()) {

@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use strait_ipc::endpoint::{Condition, Role, time};
 use strait_ipc::message::tree::parse;
 use strait_ipc::message::{Fingerprint, type_name};
+use strait_ipc::ring::directory::layout::EntryHead;
 use strait_ipc::ring::geometry::CellFormat;
 use strait_ipc::segment::layout::LAYOUT_VERSION;
-use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, HeaderSurvey, Side, Usage};
+use strait_ipc::segment::survey::{
+    ChannelSurvey, HeaderState, HeaderSurvey, OfferSurvey, Side, Usage,
+};
 use strait_ipc::segment::{Directory, SegmentError, SegmentName, Survey};
 
 /// Which segment to inspect, and how to tell.
@@ -39,7 +42,7 @@ pub fn command(options: &Options) -> Result<()> {
     let path = match (&options.file, &options.domain, &options.channel) {
         (Some(file), ..) => file.clone(),
         (None, Some(domain), Some(channel)) => {
-            SegmentName::new(domain, channel)?.path(&options.place.directory())
+            SegmentName::of_any(domain, channel)?.path(&options.place.directory())
         }
         _ => bail!("name a domain and a channel, or a file"),
     };
@@ -118,6 +121,9 @@ fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
         page.line(if index == 0 { "schema" } else { "" }, line);
     }
 
+    if let Some(offers) = &channel.offers {
+        return describe_directory(page, channel, offers);
+    }
     page.section("ring");
     page.line("capacity", format!("{} messages", geometry.capacity()));
     let kind = if cell == CellFormat::Dense { ", dense" } else { "" };
@@ -138,6 +144,35 @@ fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
 
     for (title, role) in [("sender", Role::Producer), ("receiver", Role::Consumer)] {
         describe_sides(page, channel, title, role);
+    }
+}
+
+/// What is offered, and by whom.
+fn describe_directory(page: &mut Page, channel: &ChannelSurvey, offers: &[OfferSurvey]) {
+    let geometry = channel.geometry;
+    let (stride, head) = (geometry.stride(), size_of::<EntryHead>());
+    page.section("directory");
+    page.line("entries", format!("{}, {} of them taken", geometry.capacity(), offers.len()));
+    page.line(
+        "size",
+        format!("{stride} bytes each, {} of them for what is offered", stride - head),
+    );
+    describe_sides(page, channel, "member", Role::Producer);
+    for offer in offers {
+        page.section(format!("offer {}", offer.id));
+        page.line("interface", &offer.interface);
+        if !offer.name.is_empty() {
+            page.line("name", &offer.name);
+        }
+        page.line("address", &offer.address);
+        page.line("ranking", offer.ranking);
+        page.line("properties", format!("{} bytes", offer.property_bytes));
+        let holder =
+            offer.member.and_then(|member| channel.sides.get(member)).map(|side| &side.holder);
+        if let Some(holder) = holder {
+            page.line("process", format!("{} {}", holder.pid, holder.program));
+        }
+        page.line("condition", words::condition(offer.condition));
     }
 }
 
@@ -206,7 +241,10 @@ fn verdict(survey: &Survey) -> Vec<String> {
         ));
     }
     for channel in &survey.channels {
-        said.extend(channel.sides.iter().filter_map(about_side));
+        match &channel.offers {
+            Some(offers) => said.extend(about_offers(offers)),
+            None => said.extend(channel.sides.iter().filter_map(about_side)),
+        }
         if channel.unread() == Some(channel.geometry.capacity()) {
             said.push("the ring is full: the receiver is behind by its whole capacity".to_owned());
         }
@@ -234,6 +272,13 @@ fn verdict(survey: &Survey) -> Vec<String> {
         said.push("in order".to_owned());
     }
     said
+}
+
+fn about_offers(offers: &[OfferSurvey]) -> Option<String> {
+    let dead = offers.iter().filter(|offer| offer.condition == Condition::Died).count();
+    let theirs =
+        "the next to ask after one of them, or to offer something in their place, withdraws them";
+    (dead > 0).then(|| format!("{dead} offers are those of dead processes: {theirs}"))
 }
 
 fn about_side(side: &Side) -> Option<String> {

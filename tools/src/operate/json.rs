@@ -8,7 +8,7 @@ use strait_ipc::endpoint::{Condition, Role};
 use strait_ipc::message::type_name;
 use strait_ipc::ring::geometry::CellFormat;
 use strait_ipc::segment::Survey;
-use strait_ipc::segment::survey::{ChannelSurvey, Flow, Side};
+use strait_ipc::segment::survey::{ChannelSurvey, Flow, OfferSurvey, Side};
 
 /// Prints one object.
 pub(super) fn print(value: &impl Serialize) -> Result<()> {
@@ -60,6 +60,21 @@ struct Channel {
     damage: Option<String>,
     senders: Vec<End>,
     receivers: Vec<End>,
+    /// Of a directory.
+    offers: Option<Vec<Offer>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Offer {
+    id: u64,
+    interface: String,
+    name: String,
+    address: String,
+    ranking: i64,
+    property_bytes: usize,
+    /// Whose it is, among the senders.
+    member: Option<usize>,
+    condition: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,7 +135,17 @@ impl From<&ChannelSurvey> for Channel {
             damage: words::contradiction(channel),
             senders: channel.sides(Role::Producer).map(End::from).collect(),
             receivers: channel.sides(Role::Consumer).map(End::from).collect(),
+            offers: channel.offers.as_ref().map(|offers| offers.iter().map(Offer::from).collect()),
         }
+    }
+}
+
+impl From<&OfferSurvey> for Offer {
+    fn from(offer: &OfferSurvey) -> Self {
+        let OfferSurvey { id, ranking, property_bytes, member, condition, .. } = *offer;
+        let OfferSurvey { interface, name, address, .. } = offer.clone();
+        let condition = words::condition(condition);
+        Self { id, interface, name, address, ranking, property_bytes, member, condition }
     }
 }
 

@@ -110,6 +110,10 @@ fn table(found: &[Survey]) -> Table {
 fn row(survey: &Survey, channel: Option<&ChannelSurvey>) -> [String; COLUMNS.len()] {
     let name = survey.name.as_ref().map(|(_, name)| name);
     let cell = |text: &dyn Fn(&ChannelSurvey) -> String| channel.map_or_else(String::new, text);
+    // A directory has none.
+    let messages = |text: &dyn Fn(&ChannelSurvey) -> String| {
+        channel.filter(|channel| channel.offers.is_none()).map_or_else(String::new, text)
+    };
     let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |n| n.to_string());
     // A segment of several channels has labels of its own.
     let called = name.map_or("", SegmentName::channel);
@@ -123,10 +127,10 @@ fn row(survey: &Survey, channel: Option<&ChannelSurvey>) -> [String; COLUMNS.len
             format!("{}\n{kind}", words::printable(type_name(&channel.schema)))
         }),
         channel.map_or_else(String::new, cells) + &format!("{} KiB", survey.bytes.div_ceil(1024)),
-        cell(&|channel| number(channel.unread())),
-        cell(&|channel| number(channel.flow.as_ref().map(|flow| flow.dropped))),
+        messages(&|channel| number(channel.unread())),
+        messages(&|channel| number(channel.flow.as_ref().map(|flow| flow.dropped))),
         cell(&|channel| side(channel, Role::Producer)),
-        cell(&|channel| side(channel, Role::Consumer)),
+        messages(&|channel| side(channel, Role::Consumer)),
         words::note(survey),
     ]
 }

@@ -3,7 +3,7 @@
 use strait_ipc::endpoint::Condition;
 use strait_ipc::ring::geometry::Discipline;
 pub(super) use strait_ipc::segment::kernel::printable;
-use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, Usage};
+use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, OfferSurvey, Usage};
 use strait_ipc::segment::{Fault, SegmentError, Survey};
 
 pub(super) fn condition(condition: Condition) -> &'static str {
@@ -24,6 +24,7 @@ pub(super) fn discipline(discipline: Discipline) -> &'static str {
         Discipline::Broadcast { .. } => "broadcast",
         Discipline::Latest => "latest",
         Discipline::Calls { .. } => "calls",
+        Discipline::Directory { .. } => "directory",
         _ => "other",
     }
 }
@@ -74,6 +75,10 @@ pub(super) fn other_user(survey: &Survey) -> Option<u32> {
 /// What is special about a segment, in a few words.
 pub(super) fn note(survey: &Survey) -> String {
     let mut notes = peculiarities(survey);
+    let offers = survey.channels.iter().filter_map(|channel| channel.offers.as_ref());
+    let lives =
+        |offer: &&OfferSurvey| matches!(offer.condition, Condition::Alive | Condition::Paused);
+    notes.extend(offers.map(|offers| format!("{} offers", offers.iter().filter(lives).count())));
     match survey.usage {
         Usage::Unused if survey.header.is_some() => notes.push("unused".to_owned()),
         Usage::Removing => notes.push("being removed".to_owned()),

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, Once, PoisonError};
 use strait::Domain;
+use strait_ipc::directory::{Directory, Offer};
+use strait_ipc::segment::Directory as Files;
 
 const JOB: &str = "STRAIT_TEST_JOB";
 
@@ -37,7 +39,7 @@ fn program() -> PathBuf {
     path
 }
 
-/// In a child: sends three messages or reads one, says so, and keeps its side until told to close.
+/// In a child: sends three messages, reads one or offers two things, says so, and keeps its side until told to close.
 #[test]
 fn actor() {
     let Ok(job) = std::env::var(JOB) else { return };
@@ -61,6 +63,18 @@ fn actor() {
             let mut sender = domain.spsc::<u64>(name).capacity(64).dense().sender().unwrap();
             sender.send_all(&[1, 2, 3, 4, 5]).unwrap();
             Box::new(sender)
+        }
+        "member" => {
+            let directory = Directory::open(&Files::from(directory), "test").unwrap();
+            let offer = Offer {
+                interface: "engine",
+                address: "orders",
+                properties: b"eu",
+                ..Offer::default()
+            };
+            let offered = [(name, 5), ("", -1)]
+                .map(|(name, ranking)| directory.offer(&Offer { name, ranking, ..offer }).unwrap());
+            Box::new((directory, offered))
         }
         _ => panic!("{job}"),
     };

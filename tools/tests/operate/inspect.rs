@@ -325,3 +325,82 @@ fn a_file_that_may_not_be_read() {
         other => eprintln!("a_file_that_may_not_be_read: skipped: {other:?}"),
     }
 }
+
+#[test]
+fn a_directory() {
+    let place = Place::new();
+    let member = Actor::new("member", "one", &place);
+    let text = place.shows(&["inspect", "test", ".services"]);
+    insta::assert_snapshot!(text.split_once("\n\nchannel .services\n").unwrap().1, @r"
+    discipline directory
+    type services
+    fingerprint 0fef4e4b4b65
+    schema services
+
+    directory
+    entries 1024, 2 of them taken
+    size 512 bytes each, 384 of them for what is offered
+
+    members, 128 at most
+    taken 1
+
+    member 0
+    condition alive
+    process [pid] feed-handler-eu
+    since [time] UTC
+    epoch 1
+
+    offer 1
+    interface engine
+    name one
+    address orders
+    ranking 5
+    properties 2 bytes
+    process [pid] feed-handler-eu
+    condition alive
+
+    offer 2
+    interface engine
+    address orders
+    ranking -1
+    properties 2 bytes
+    process [pid] feed-handler-eu
+    condition alive
+
+    verdict
+    in order
+    ");
+    let kept = Actor::new("member", "two", &place);
+    member.kill();
+    let text = place.shows(&["inspect", "test", ".services"]);
+    insta::assert_snapshot!(text.split_once("\nverdict\n").unwrap().1, @"2 offers are those of dead processes: the next to ask after one of them, or to offer something in their place, withdraws them");
+    insta::assert_snapshot!(place.shows(&["list"]), @r"
+    │ domain channel type cells unread drops sender receiver note │
+    │ kind size │
+    │ test .services services 1024 × 512 B [pid] alive 2 offers │
+    │ directory 592 KiB feed-handler-eu │
+    ");
+    let json = place.json(&["list"]);
+    let offers = json["segments"][0]["channels"][0]["offers"].as_array().unwrap().clone();
+    let seen: Vec<String> = offers
+        .iter()
+        .map(|offer| format!("{} {} {}", offer["id"], offer["name"], offer["condition"]))
+        .collect();
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    1 "one" "dead"
+    2 "" "dead"
+    3 "two" "alive"
+    4 "" "alive"
+    "#);
+    kept.kill();
+    let text = place.shows(&["inspect", "test", ".services"]);
+    insta::assert_snapshot!(text.split_once("\nverdict\n").unwrap().1, @r"
+    4 offers are those of dead processes: the next to ask after one of them, or to offer something in their place, withdraws them
+    no process has it open: `strait clean test .services --directory [dir]` removes it
+    ");
+    insta::assert_snapshot!(place.shows(&["clean", "test", ".services"]), @r"
+    test+.services removed
+    1 removed: 606208 bytes; 0 left
+    ");
+    assert_eq!(place.names(), [""; 0]);
+}

@@ -14,6 +14,7 @@ const GATE: &[&[&str]] = &[
     &["--of", "latest", "--kills", "300", "--seed", "1"],
     &["--of", "lanes", "--kills", "400", "--seed", "1"],
     &["--of", "mpmc", "--kills", "400", "--seed", "1"],
+    &["--of", "directory", "--kills", "300", "--seed", "1"],
 ];
 
 /// The step of the gate.

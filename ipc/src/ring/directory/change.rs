@@ -18,6 +18,7 @@
 
 use super::layout::{EntryHead, LEVELS};
 use super::{Damaged, Key, Place, Words};
+use crate::ring::crowd::CrowdLine;
 use std::cmp::Reverse;
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::{Many, Placement};
@@ -66,9 +67,8 @@ impl<P: Placement> Words<P> {
         if number != 0 {
             let found = Damaged { word: "unfinished", entry: 0, found: number };
             let index = Some(number - 1).filter(|&index| index < self.entries.len());
-            change.finish(index.ok_or(found)?)?;
-            // The dead one may have counted its change, and not called the kernel.
-            self.head.crowd.rouse();
+            // The dead one may have noted that it wakes the watchers, and not called the kernel.
+            change.finish(index.ok_or(found)?, CrowdLine::rouse)?;
         }
         Ok(change)
     }
@@ -99,9 +99,9 @@ impl<P: Placement> Change<'_, P> {
         entry.epoch.store(new.owner.1, Relaxed);
         entry.name.store(new.name, Relaxed);
         let height = height(id);
-        for level in 0..LEVELS {
-            let behind = words.tower(key.interface, before[level]).0[level].load(Relaxed);
-            entry.next.0[level].store(if level < height { behind } else { 0 }, Relaxed);
+        for (level, (next, &of)) in entry.next.0.iter().zip(&before).enumerate() {
+            let behind = words.tower(key.interface, of).0[level].load(Relaxed);
+            next.store(if level < height { behind } else { 0 }, Relaxed);
         }
         write(index, entry);
         pass(Mark::DirectoryWritten);
@@ -122,7 +122,7 @@ impl<P: Placement> Change<'_, P> {
             link.store(number_of(index), Release.at("directory.link"));
             pass(Mark::DirectoryLinked);
         }
-        self.conclude();
+        self.conclude(CrowdLine::wake);
         Ok((Place { index, state }, id))
     }
 
@@ -132,7 +132,7 @@ impl<P: Placement> Change<'_, P> {
             return Ok(false);
         }
         self.begin(place.index);
-        self.finish(place.index)?;
+        self.finish(place.index, CrowdLine::wake)?;
         Ok(true)
     }
 
@@ -168,8 +168,8 @@ impl<P: Placement> Change<'_, P> {
         pass(Mark::DirectoryBegun);
     }
 
-    /// Withdraws whatever there is of an offer, and notes that it is done.
-    fn finish(&self, index: u64) -> Result<(), Damaged> {
+    /// Withdraws whatever there is of an offer, wakes watchers, and notes that it is done.
+    fn finish(&self, index: u64, wake: fn(&CrowdLine)) -> Result<(), Damaged> {
         let entry = self.words.entries.at(index);
         let state = entry.state.load(Relaxed);
         if state & 1 == 1 {
@@ -179,20 +179,20 @@ impl<P: Placement> Change<'_, P> {
             pass(Mark::DirectoryGone);
         }
         self.mark(index, false);
-        self.conclude();
+        self.conclude(wake);
         Ok(())
     }
 
     /// Counts the change, wakes watchers, and notes that nothing is unfinished.
-    fn conclude(&self) {
+    fn conclude(&self, wake: fn(&CrowdLine)) {
         let head = &self.words.head;
         let changes = head.changes.load(Relaxed).wrapping_add(1);
         // Pairs with `directory.changed`: who sees it counted sees the change.
         head.changes.store(changes, Release.at("directory.count"));
         pass(Mark::DirectoryCounted);
-        head.crowd.wake();
+        wake(&head.crowd);
         pass(Mark::DirectoryWoken);
-        // After all else: an heir that finds no note looks for nothing.
+        // After all else: an heir that finds no note finishes nothing, and rouses nobody.
         head.unfinished.store(0, Release.at("directory.end"));
     }
 

@@ -131,7 +131,8 @@ fn words_that_make_no_sense_are_told() {
     let link = |words: &Words<Heap>, of: Place, to: u32| {
         (0..LEVELS).for_each(|level| words.entries.at(of.index).next.0[level].store(to, Relaxed));
     };
-    let damages: [&dyn Fn(&Words<Heap>); 6] = [
+    type Damage<'a> = &'a dyn Fn(&Words<Heap>);
+    let damages: [Damage<'_>; 6] = [
         &|words| link(words, two, 1000),
         &|words| link(words, two, u32::MAX),
         // In circles.

@@ -5,6 +5,7 @@
 //! | this one | [`Survey`]: what was found in one file |
 //! | `side` | [`Side`]: who has a side of a channel, and how that process is |
 //! | `flow` | [`Flow`]: what has gone through a ring, and what is in it |
+//! | `offers` | [`OfferSurvey`]: what stands in a directory |
 //!
 //! The observer is in nobody's way: it takes no lock, maps nothing (a file that is truncated while it
 //! looks must not end it) and writes nothing. It trusts nothing either: whatever a file says, the
@@ -15,9 +16,11 @@
 //! motion, numbers may stem from moments that are microseconds apart.
 
 mod flow;
+mod offers;
 mod side;
 
 pub use flow::Flow;
+pub use offers::OfferSurvey;
 pub use side::Side;
 
 use super::codec::{Birth, Channel, Contents, Reader};
@@ -30,7 +33,7 @@ use super::layout::{
 use super::name::{Directory, SegmentName};
 use super::spec::{endpoints_of, table_bytes};
 use crate::endpoint::{Condition, Role};
-use crate::ring::geometry::Geometry;
+use crate::ring::geometry::{Discipline, Geometry};
 use crate::system::lock;
 use rustix::fs::{AtFlags, CWD, FileType, OFlags, statat};
 use rustix::io::Errno;
@@ -118,6 +121,8 @@ pub struct ChannelSurvey {
     pub sides: Vec<Side>,
     /// What is in the ring; `None` if it cannot be read, or the segment is damaged.
     pub flow: Option<Flow>,
+    /// What stands in a directory, the oldest first; `None` if it is none or cannot be read.
+    pub offers: Option<Vec<OfferSurvey>>,
 }
 
 impl ChannelSurvey {
@@ -126,9 +131,9 @@ impl ChannelSurvey {
         self.sides.iter().filter(move |side| side.role == role)
     }
 
-    /// Messages that were sent and not read, if that can be known.
+    /// Messages that were sent and not read, if that can be known. A directory has none.
     pub fn unread(&self) -> Option<u64> {
-        self.flow.as_ref()?.unread.ok()
+        if self.offers.is_some() { Some(0) } else { self.flow.as_ref()?.unread.ok() }
     }
 }
 
@@ -266,9 +271,15 @@ impl Survey {
                 sides.filter_map(|slot| Side::read(file, endpoints, slot, role(slot))).collect();
             // In a damaged segment, a thousand rings might lie in the same place.
             let flow = if whole { Flow::read(file, &channel, &sides).ok().flatten() } else { None };
+            let is_directory =
+                matches!(channel.geometry.discipline(), Discipline::Directory { .. });
+            let offers = (whole && is_directory)
+                .then(|| OfferSurvey::read_all(file, &channel, &sides).ok())
+                .flatten();
             Some(ChannelSurvey {
                 sides,
                 flow,
+                offers,
                 label: channel.label,
                 schema: channel.schema,
                 fingerprint: channel.fingerprint,
