@@ -1,34 +1,23 @@
-//! A service: a trait, an implementation, and a caller that need not know where it is.
+//! A service: a trait, who implements it, and who calls it, without knowing where it is.
 
-use std::sync::Mutex;
-use strait::{Message, service};
+use strait::{CallError, service};
 
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Order {
-    price: i64,
-    quantity: u64,
-}
-
-#[service(name = "hello.Matcher", version = 1)]
-trait Matcher {
-    /// Takes an order, and returns the number it is known by.
+#[service(name = "hello.Greeter", version = 1)]
+trait Greeter {
     #[method(1)]
-    fn submit(&self, order: &Order) -> u64;
+    fn greet(&self, name: &str) -> String;
 }
 
-struct Book(Mutex<Vec<Order>>);
+struct Polite;
 
-impl Matcher for Book {
-    fn submit(&self, order: &Order) -> u64 {
-        let mut orders = self.0.lock().unwrap();
-        orders.push(*order);
-        orders.len() as u64
+impl Greeter for Polite {
+    fn greet(&self, name: &str) -> String {
+        format!("Good morning, {name}.")
     }
 }
 
-fn main() -> Result<(), strait::CallError> {
-    let matcher = MatcherClient::local(Book(Mutex::default()));
-    println!("order {}", matcher.submit(&Order { price: 10_025, quantity: 100 })?);
+fn main() -> Result<(), CallError> {
+    let greeter = GreeterClient::local(Polite);
+    println!("{}", greeter.greet("world")?);
     Ok(())
 }

@@ -15,6 +15,7 @@ type Run = &'static [&'static [&'static str]];
 /// Every example must be in one of these runs.
 const RUNS: &[Run] = &[
     &[&["hello_receiver"], &["hello_sender"]],
+    &[&["hello_service"]],
     &[&["sleeping_receiver"], &["sleeping_sender"]],
     &[&["epoll_receiver"], &["sleeping_sender"]],
     &[&["wait_set_receiver"], &["sleeping_sender"]],
