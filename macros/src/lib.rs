@@ -124,17 +124,43 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 
 /// Makes a trait a service, which is called the same way in this process and in another.
 ///
-/// ```ignore
+/// ```
+/// use strait::service::{Archived, Results};
+/// use strait::{Message, rkyv, service};
+///
+/// #[derive(Clone, Copy, Message)]
+/// #[repr(C)]
+/// struct Order {
+///     price: i64,
+///     quantity: u64,
+/// }
+///
+/// #[derive(rkyv::Archive, rkyv::Serialize, Message)]
+/// #[rkyv(crate = strait::rkyv)]
+/// struct Note {
+///     lines: Vec<String>,
+/// }
+///
 /// #[service(name = "demo.Matcher", version = 1)]
-/// pub trait Matcher {
+/// trait Matcher {
 ///     #[method(1)]
-///     fn submit(&self, order: &Order) -> Result<Ack, Refusal>;
+///     fn submit(&self, order: &Order) -> Result<u64, String>;
 ///     #[method(2, oneway)]
 ///     fn cancel(&self, id: u64);
 ///     #[method(3)]
-///     fn note(&self, book: u32, text: &str, note: &Archived<Note>) -> Book;
+///     fn note(&self, book: u32, text: &str, note: &Archived<Note>) -> Note;
 ///     #[method(4)]
-///     fn fills(&self, since: u64) -> Results<Fill>;
+///     fn orders(&self, since: u64) -> Results<Order>;
+/// }
+///
+/// fn call(matcher: &MatcherClient) -> Result<(), Box<dyn std::error::Error>> {
+///     let first = matcher.submit(&Order { price: 100, quantity: 1 })?;
+///     let note = matcher.note(7, "text", &Note { lines: vec!["a line".into()] })?;
+///     println!("{first}, {} lines", note.lines.len());
+///     for order in matcher.orders(first)? {
+///         println!("{}", order?.price);
+///     }
+///     Ok(matcher.cancel(first)?)
 /// }
 /// ```
 ///
@@ -156,6 +182,22 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// - have a number from 1 to 4000, which is what others know them by. New methods take new numbers,
 ///   and those that are removed leave theirs unused;
 /// - are one-way if `oneway` stands beside the number: nobody waits for them, and they return nothing.
+///
+/// A message that is not plain is taken as its archive, here as `&Archived<Note>`:
+///
+/// ```compile_fail,E0277
+/// # use strait::{Message, rkyv, service};
+/// # #[derive(rkyv::Archive, rkyv::Serialize, Message)]
+/// # #[rkyv(crate = strait::rkyv)]
+/// # struct Note {
+/// #     text: String,
+/// # }
+/// #[service(name = "demo.Notes", version = 1)]
+/// trait Notes {
+///     #[method(1)]
+///     fn note(&self, note: &Note);
+/// }
+/// ```
 ///
 /// # Options
 ///

@@ -46,7 +46,7 @@ pub trait Service: Interface {
     /// returns the same; for a new method it need not be.
     const VERSION: u32;
 
-    /// Its methods, in the order in which they are written.
+    /// Its methods, in the order of their numbers.
     const METHODS: &'static [Method];
 
     /// The version, and each method's number and hash: what another process needs to know to find

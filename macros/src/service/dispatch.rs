@@ -12,7 +12,10 @@ pub(crate) fn expand(service: &Service<'_>) -> TokenStream {
     let ident = &service.item.ident;
     let client = format_ident!("{ident}Client");
     let (name, version) = (&service.name, service.version);
-    let descriptions = service.methods.iter().map(|method| description(service, method));
+    // In one order, so that services that are the same have the same hash.
+    let mut ordered: Vec<_> = service.methods.iter().collect();
+    ordered.sort_by_key(|method| method.id);
+    let descriptions = ordered.into_iter().map(|method| description(service, method));
     let arms = service.methods.iter().map(|method| arm(service, method));
     quote! {
         #[automatically_derived]

@@ -145,7 +145,7 @@ fn number(item: &TraitItemFn) -> Result<(u16, bool)> {
         let comma: Option<Token![,]> = input.parse()?;
         let one_way = comma.is_some() && !input.is_empty();
         if one_way && input.parse::<Ident>()? != "oneway" {
-            return Err(input.error("expected `oneway`"));
+            return Err(input.error("another word"));
         }
         Ok((number, one_way))
     });

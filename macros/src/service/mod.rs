@@ -11,6 +11,8 @@
 mod client;
 mod dispatch;
 mod input;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use proc_macro2::TokenStream;
