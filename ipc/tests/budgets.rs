@@ -4,6 +4,8 @@
 //! count, nor does the fork check, which reads memory of this process only.
 #![cfg(strait_counting)]
 
+#[path = "budgets/directory.rs"]
+mod directory;
 #[path = "hot_path/messages.rs"]
 mod messages;
 #[path = "budgets/mpmc.rs"]
