@@ -6,6 +6,8 @@
 
 #[path = "budgets/calls.rs"]
 mod calls;
+#[path = "budgets/directory.rs"]
+mod directory;
 #[path = "hot_path/messages.rs"]
 mod messages;
 #[path = "budgets/mpmc.rs"]

@@ -212,12 +212,14 @@ fn offers_of_the_dead_vanish_when_they_are_probed() {
     let directory = open(&place);
     assert_eq!(names(&directory), ["one", "two"]);
     let found = directory.find("engine", |_| true).unwrap().unwrap();
+    assert_eq!(directory.process(&found).map(|holder| holder.pid), Some(child.pid()));
     child.pause();
     assert!(directory.is_alive(&found).unwrap(), "a paused process is alive");
     child.resume();
     child.kill();
     eventually("the death", || !directory.is_alive(&found).unwrap());
     assert_eq!(names(&directory), [""; 0]);
+    assert_eq!(directory.process(&found), None);
     assert_eq!(directory.entries(), (1024, 0));
 }
 

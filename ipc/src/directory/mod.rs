@@ -40,6 +40,7 @@ pub use entry::{Entry, Offer};
 pub use error::DirectoryError;
 pub use watch::Watch;
 
+use crate::endpoint::Holder;
 use crate::message::Fingerprint;
 use crate::ring::directory::{ATTEMPTS, Change, Damaged, Lost, Place, Refused};
 use crate::ring::geometry::{Discipline, Geometry};
@@ -76,9 +77,9 @@ impl Default for DirectoryOptions {
     }
 }
 
-/// A domain's directory, open. Clones share one use of it, and are to be had by each thread.
+/// A domain's directory, open. Clones share one use of it, and all of it is for any number of threads.
 ///
-/// In a forked child it is dead: open it again there.
+/// What was found through one is asked about through the same one, or a clone. In a forked child it is dead: open it again there.
 #[derive(Clone, Debug)]
 pub struct Directory {
     inner: Arc<Inner>,
@@ -123,8 +124,8 @@ impl Directory {
         Self::new(Segment::open_or_create(files, &name, &spec, options.map)?)
     }
 
-    /// Opens a directory that exists to look at it, and maps it such that it cannot be written: this user's, or
-    /// that of `owner`, who let others look at it. Nothing is offered through it, the dead are passed over
+    /// Opens a directory that exists to look at it, and maps it such that it cannot be written: this user's,
+    /// or that of `owner`, who let others look at it. Nothing is offered through it, the dead are passed over
     /// and not buried, and changes are looked for once a millisecond.
     ///
     /// # Errors
@@ -143,8 +144,8 @@ impl Directory {
         let path = segment.path().to_owned();
         let found = match segment.channels() {
             [info] if matches!(info.geometry().discipline(), Discipline::Directory { .. }) => {
-                // SAFETY: the members keep the segment mapped, and live beside the words. Nothing is stored but by
-                // a member, and by who sleeps, neither of which is done if it is only looked at.
+                // SAFETY: the members keep the segment mapped, and live beside the words. Nothing is stored
+                // but by a member, and by who sleeps, neither of which is done if it is only looked at.
                 let map = unsafe { Map::new(info) };
                 let members = Members::new(segment)?;
                 return Ok(Self { inner: Arc::new(Inner { map, path, members }) });
@@ -157,9 +158,9 @@ impl Directory {
 
     /// Offers something, until the result is dropped or this process ends.
     ///
-    /// If it has a name that a dead process offered, it takes its place. All this user's processes see it from
-    /// the moment this returns. It takes a few system calls; it waits for those who change the
-    /// directory at this moment, and for a paused one of them up to 5 seconds.
+    /// If it has a name that a dead process offered, it takes its place. All this user's processes see it
+    /// from the moment this returns. It takes a few system calls; it waits for those who change the directory
+    /// at this moment, and for a paused one of them up to 5 seconds.
     ///
     /// # Errors
     ///
@@ -193,8 +194,8 @@ impl Directory {
         Ok(Offered { inner: Some(Arc::clone(&self.inner)), place, id })
     }
 
-    /// The best offer of an interface that `accept` accepts: the one with the highest ranking, and of those the
-    /// oldest. No system call, no lock.
+    /// The best offer of an interface that `accept` accepts: the one with the highest ranking, and of those
+    /// the oldest. No system call, no lock.
     ///
     /// An offer whose process has died may be found until somebody has noticed: ask
     /// [`is_alive`](Self::is_alive) before relying on it.
@@ -218,8 +219,8 @@ impl Directory {
         Ok(best)
     }
 
-    /// Shows all offers of an interface, the best ones first. One that is made or withdrawn meanwhile is shown or
-    /// not; all others are, once.
+    /// Shows all offers of an interface, the best ones first. One that is made or withdrawn meanwhile is
+    /// shown or not; all others are, once.
     ///
     /// # Errors
     ///
@@ -257,8 +258,8 @@ impl Directory {
         Ok(all)
     }
 
-    /// Whether an offer that was found still stands. One load, and one of its owner's state: a process whose death
-    /// nobody has noticed counts as alive.
+    /// Whether an offer that was found still stands. One load, and one of its owner's state: a process whose
+    /// death nobody has noticed counts as alive.
     pub fn is_current(&self, entry: &Entry) -> bool {
         let Inner { map, members, .. } = &*self.inner;
         members.check().is_ok()
@@ -266,8 +267,8 @@ impl Directory {
             && members.seems_alive(entry.owner)
     }
 
-    /// Whether an offer that was found still stands and its process lives, as the kernel says (about 1 µs). If it
-    /// does not live, all that it offered is withdrawn.
+    /// Whether an offer that was found still stands and its process lives, as the kernel says (about 1 µs).
+    /// If it does not live, all that it offered is withdrawn.
     ///
     /// # Errors
     ///
@@ -283,6 +284,14 @@ impl Directory {
             self.sweep()?;
         }
         Ok(alive)
+    }
+
+    /// The process that offers what was found through this directory; `None` once it is known to be gone.
+    pub fn process(&self, entry: &Entry) -> Option<Holder> {
+        let members = &self.inner.members;
+        members.check().ok()?;
+        let holder = members.holder(entry.owner);
+        members.seems_alive(entry.owner).then_some(holder)
     }
 
     /// Asks after all members, and withdraws what the dead among them offered; how many offers that were.

@@ -51,8 +51,8 @@ impl Watch {
         Ok(changed)
     }
 
-    /// Sleeps until something has changed since this was last said, up to `timeout` (`None`: for ever); whether
-    /// it has.
+    /// Sleeps until something has changed since this was last said, up to `timeout` (`None`: for ever);
+    /// whether it has.
     ///
     /// # Errors
     ///
@@ -86,8 +86,8 @@ impl Watch {
         }
     }
 
-    /// Asks after all members, and withdraws what those offered that do not live: if one is gone, or was perhaps
-    /// never seen alive.
+    /// Asks after all members, and withdraws what those offered that do not live: if one is gone, or was
+    /// perhaps never seen alive.
     fn ask(&mut self) -> Result<(), DirectoryError> {
         let members = &self.directory.inner.members;
         let living = members.living();

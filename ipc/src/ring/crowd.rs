@@ -12,8 +12,8 @@
 //! odd, to wake is to make it even again and one larger, and each sleeper goes to sleep on the number that it
 //! saw. One that was late finds another number, and looks again.
 //!
-//! There is one waker at a time: whoever holds the producer's side. Readers that may not write to the
-//! segment do not sleep here.
+//! There is one waker at a time: whoever holds the producer's side, or has the turn to change a directory.
+//! Readers that may not write to the segment do not sleep here.
 //!
 //! # Orderings
 //!

@@ -1,4 +1,5 @@
-//! A million messages between two processes that the kernel kills for any system call but `exit`.
+//! A million messages between two processes that the kernel kills for any system call but `exit`; and looks into
+//! a directory by one.
 
 use crate::child::Place;
 use crate::exchange::between_two_processes;
@@ -10,11 +11,13 @@ use std::io::{self, Write};
 use std::mem::offset_of;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use strait_ipc::directory::{Directory, Offer};
 
 /// Roles of children.
 pub(crate) const EXCHANGE: &str = "without-system-calls";
 pub(crate) const READ_CLOCK: &str = "reads-the-clock";
 pub(crate) const DISOBEY: &str = "makes-a-system-call";
+pub(crate) const LOOK_UP: &str = "looks-things-up";
 
 /// `AUDIT_ARCH_*`: system calls have other numbers elsewhere.
 #[cfg(target_arch = "x86_64")]
@@ -96,6 +99,26 @@ pub(crate) fn disobey() {
     end(verdict::RIGHT);
 }
 
+/// A child that looks things up in a directory.
+pub(crate) fn look_up(place: &Place) {
+    let directory = Directory::open(&place.directory, "test").unwrap();
+    let engine = Offer { interface: "engine", ..Offer::default() };
+    let offers: Vec<_> =
+        (0..100).map(|ranking| directory.offer(&Offer { ranking, ..engine }).unwrap()).collect();
+    let look = || {
+        let best = directory.find("engine", |entry| entry.ranking() < 90).unwrap().unwrap();
+        let none = directory.find("book", |_| true).unwrap();
+        best.ranking() == 89 && none.is_none() && directory.is_current(&best)
+    };
+    // The first time, the heap may have to ask for memory.
+    let found = look();
+    forbid_or_end();
+    let right = found && (0..1000).all(|_| look());
+    // Withdrawing them would take system calls.
+    std::mem::forget((offers, directory));
+    end(if right { verdict::RIGHT } else { verdict::WRONG })
+}
+
 fn alone(role: &str) -> Result<(), ExitStatus> {
     let roles = [(role.to_owned(), Stdio::null())];
     all_end_well(&Place::new(), roles).map_err(|(_, status)| status)
@@ -129,6 +152,13 @@ fn plain_messages_need_no_system_call() {
 fn rich_messages_need_no_system_call() {
     if !skipped("rich_messages_need_no_system_call") {
         assert_eq!(between_two_processes(EXCHANGE, Order::NAME), Ok(()));
+    }
+}
+
+#[test]
+fn looking_things_up_needs_no_system_call() {
+    if !skipped("looking_things_up_needs_no_system_call") {
+        alone(LOOK_UP).unwrap();
     }
 }
 

@@ -8,20 +8,20 @@
 //!                     └ level 0  ──► entry 0 ──────────► entry 2 ──► ∅
 //! ```
 //!
-//! The hash of its interface's name says in which *bucket* an offer is. A bucket is a skip list, ordered by that
-//! hash, then by ranking, highest first, then by age: so the best offer of an interface is the first one
-//! in its list, whether there are a hundred thousand interfaces or a hundred thousand offers of one, and
-//! a search meets a number of entries that grows with the logarithm of what its bucket holds.
+//! The hash of its interface's name says in which *bucket* an offer is. A bucket is a skip list, ordered by
+//! that hash, then by ranking, highest first, then by age: so the best offer of an interface is the first one
+//! in its list, whether there are a hundred thousand interfaces or a hundred thousand offers of one, and a
+//! search meets a number of entries that grows with the logarithm of what its bucket holds.
 //!
 //! **Writers** take turns ([`change`]): one process at a time, by a lock of the kernel's, which ends with its
 //! holder. **Readers** take no lock, write nothing and call no kernel. What is linked is offered: an entry is
-//! made whole, then *live*, then linked from level 0 up, and unlinked from the top down before it ceases to be
-//! live. So a reader that stands on a live entry stands in a list, and one that finds that
-//! the entry it stands on has changed begins again where it was, by key. After each link that it
-//! follows it looks again at three things, in this order behind a fence: whether the entry it came to is the one
-//! whose key it has read, whether the one it stands on has not changed, and whether the link is still there. If
-//! so, the link was there *while* that entry was what it is, and nothing that was offered before and is
-//! still offered lies between the two.
+//! made whole, then *live*, then linked from level 0 up, and unlinked from the top down before it ceases to
+//! be live. So a reader that stands on a live entry stands in a list, and one that finds that the entry it
+//! stands on has changed begins again where it was, by key. After each link that it follows it looks again at
+//! three things, in this order behind a fence: whether the entry it came to is the one whose key it has read,
+//! whether the one it stands on has not changed, and whether the link is still there. If so, the link was
+//! there *while* that entry was what it is, and nothing that was offered before and is still offered lies
+//! between the two.
 //!
 //! An entry's bytes are written only while it is not live, and copied by readers as those of
 //! [latest values](super::latest) are: look at the state, copy, look again.
@@ -37,11 +37,11 @@
 //!
 //! # When a process dies here
 //!
-//! *A writer*: the kernel gives the turn to the next, which finds the number of the entry that the dead one was
-//! changing and withdraws it, wherever that had stopped: an offer that was half made is the dead one's
+//! *A writer*: the kernel gives the turn to the next, which finds the number of the entry that the dead one
+//! was changing and withdraws it, wherever that had stopped: an offer that was half made is the dead one's
 //! own, and one half withdrawn was to go. Until then readers find every other entry, and that one or not.
-//! *A reader*: nobody knows.
-//! *A watcher*: see [`crowd`](super::crowd).
+//!
+//! *A reader*: nobody knows. *A watcher*: see [`crowd`](super::crowd).
 
 pub mod change;
 pub mod layout;
@@ -262,11 +262,6 @@ impl<P: Placement> Words<P> {
     pub fn changes(&self) -> u64 {
         // Pairs with `directory.count`.
         self.head.changes.load(Acquire.at("directory.changed"))
-    }
-
-    /// How many offers there have been.
-    pub fn last_id(&self) -> u64 {
-        self.head.last_id.load(Relaxed)
     }
 
     /// How many entries are in use: exact while nobody changes anything.
