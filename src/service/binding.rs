@@ -30,7 +30,7 @@ impl<S: ?Sized> Clone for Local<S> {
 pub enum Binding<S: ?Sized> {
     /// In this process.
     Local(Local<S>),
-    /// In another one, or in this one by way of shared memory.
+    /// In another one, or in this one by way of shared memory; see [`shared`](Self::shared).
     Shared(Arc<Client>),
 }
 

@@ -83,7 +83,7 @@ impl Chunk {
     /// # Errors
     ///
     /// [`Invalid`] if there is something else.
-    pub fn next<T: Message>(&mut self) -> Result<Option<Returned<T>>, Invalid> {
+    pub fn take<T: Message>(&mut self) -> Result<Option<Returned<T>>, Invalid> {
         let Some(body) = item(self.answer.body(), self.taken, &mut self.end)? else {
             return Ok(None);
         };
