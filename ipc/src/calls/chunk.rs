@@ -44,6 +44,11 @@ impl Filling {
         self.items.bytes().len() >= FULL_BYTES || self.lengths.len() >= FULL_ITEMS
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
     /// Forgets the items.
     pub fn clear(&mut self) {
         self.lengths.clear();
