@@ -49,7 +49,7 @@ fn unregistered<S: Service + ?Sized>() -> CallError {
 pub enum Binding<S: ?Sized> {
     /// In this process.
     Local(Local<S>),
-    /// In another one, or in this one by way of shared memory.
+    /// In another one, or in this one by way of shared memory; see [`shared`](Self::shared).
     Shared(Arc<Client>),
 }
 

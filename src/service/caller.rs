@@ -58,7 +58,7 @@ impl<S: Service + ?Sized> Caller<S> {
     ///
     /// # Errors
     ///
-    /// [`CallError`]; that there is none does not say that the service has seen the call.
+    /// [`CallError`], if the call cannot be made. If it can, nobody says whether the service has seen it.
     #[inline]
     pub fn notify(
         &self,

@@ -101,7 +101,7 @@ impl Remote {
         service: &'static str,
     ) -> Option<Result<Returned<T>, CallError>> {
         loop {
-            match self.chunk.next::<T>() {
+            match self.chunk.take::<T>() {
                 Ok(Some(item)) => return Some(Ok(item)),
                 Ok(None) if self.stream == COMPLETE => return None,
                 Ok(None) => {}

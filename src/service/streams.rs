@@ -60,7 +60,7 @@ impl Streams {
                     }
                     Ok(true)
                 };
-                self.answer(request, Open { stream, pull: Box::new(pull) });
+                self.answer(request, Open { stream, pull: Box::new(pull) }, true);
             }
             Err(_) => request.answer(Status::BadArguments, &()),
         });
@@ -70,7 +70,7 @@ impl Streams {
     pub(super) fn next(&mut self, request: &mut Request<'_>) {
         match self.take(request) {
             Some(open) => {
-                guarded(move || self.answer(request, open));
+                guarded(move || self.answer(request, open, false));
             }
             None => request.answer(Status::BadArguments, &()),
         }
@@ -97,10 +97,17 @@ impl Streams {
 
     /// Answers with a chunk, and keeps the stream if there may be more.
     ///
-    /// A stream that fails, or panics, is dropped, and with it the request.
-    fn answer(&mut self, request: &mut Request<'_>, mut open: Open) {
+    /// What was made before a panic arrives. Who asks for more is told: the request is dropped.
+    fn answer(&mut self, request: &mut Request<'_>, mut open: Open, first: bool) {
         self.filling.clear();
-        let Ok(more) = (open.pull)(&mut self.filling) else { return };
+        let more = match guarded(|| (open.pull)(&mut self.filling)) {
+            Some(Ok(more)) => more,
+            _ if self.filling.is_empty() && !first => return,
+            _ => {
+                open.pull = Box::new(|_| Err(WriteError::Unsupported));
+                true
+            }
+        };
         let stream = if more { open.stream } else { COMPLETE };
         if more {
             self.client(request).open.push(open);

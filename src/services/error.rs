@@ -25,18 +25,30 @@ pub enum FindError {
     },
     /// The best one is not what this program was compiled for.
     #[error(transparent)]
-    Incompatible(#[from] CallError),
+    Incompatible(Box<CallError>),
     /// The best one cannot be called.
     #[error("`{interface}` is offered, and cannot be called: {source}")]
     Open {
         /// What was looked for.
         interface: String,
         /// Why.
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The directory could not be read.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Directory(Box<DirectoryError>),
+}
+
+impl From<CallError> for FindError {
+    fn from(error: CallError) -> Self {
+        Self::Incompatible(Box::new(error))
+    }
+}
+
+impl From<DirectoryError> for FindError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(Box::new(error))
+    }
 }
 
 impl FindError {
@@ -46,7 +58,7 @@ impl FindError {
     }
 
     pub(super) fn open(entry: &Entry, source: OpenError) -> Self {
-        Self::Open { interface: entry.interface().to_owned(), source }
+        Self::Open { interface: entry.interface().to_owned(), source: Box::new(source) }
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! desk {
             #[repr(C)]
             pub(crate) struct Order { $($fields)* }
 
-            #[strait::service(name = "test.Desk", version = $version)]
+            #[strait::service(name = "test.Desk", version = $version, crate = strait)]
             pub(crate) trait Desk { $($methods)* }
         }
     };

@@ -25,6 +25,7 @@ pub(crate) fn expand(service: &Service<'_>) -> TokenStream {
 
         #[automatically_derived]
         #[allow(dead_code, reason = "not every program calls every method")]
+        #[allow(clippy::too_many_arguments, reason = "as many as the method takes")]
         impl #client {
             /// Calls a service of this process.
             #vis fn local(service: impl #ident) -> Self {
@@ -80,6 +81,7 @@ pub(crate) fn expand(service: &Service<'_>) -> TokenStream {
 
         #[automatically_derived]
         #[allow(dead_code, reason = "not every program calls every method")]
+        #[allow(clippy::too_many_arguments, reason = "as many as the method takes")]
         impl #calls<'_> {
             #(#later)*
         }

@@ -44,6 +44,11 @@ impl Filling {
         self.items.bytes().len() >= FULL_BYTES || self.lengths.len() >= FULL_ITEMS
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
     /// Forgets the items.
     pub fn clear(&mut self) {
         self.lengths.clear();
@@ -83,7 +88,7 @@ impl Chunk {
     /// # Errors
     ///
     /// [`Invalid`] if there is something else.
-    pub fn next<T: Message>(&mut self) -> Result<Option<Returned<T>>, Invalid> {
+    pub fn take<T: Message>(&mut self) -> Result<Option<Returned<T>>, Invalid> {
         let Some(body) = item(self.answer.body(), self.taken, &mut self.end)? else {
             return Ok(None);
         };
