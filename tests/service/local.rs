@@ -31,7 +31,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-fn allocations(action: impl FnOnce()) -> u64 {
+pub(crate) fn allocations(action: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     action();
     ALLOCATIONS.get() - before
