@@ -164,7 +164,7 @@ fn naive() -> impl Strategy<Value = Naive> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn they_match_what_the_slowest_matcher_matches(

@@ -108,6 +108,12 @@ pub enum Command {
         #[command(flatten)]
         options: several::Options,
     },
+    /// The registry of services, beside a map without a lock.
+    Registry {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
     /// The second process of a benchmark.
     #[command(hide = true)]
     Partner,
@@ -132,6 +138,7 @@ pub fn command(command: Command) -> Result<()> {
         Command::Fanout { options } => return several(Bench::Fanout, &options),
         Command::Latest { options } => return several(Bench::Latest, &options),
         Command::Mpmc { options } => return several(Bench::Mpmc, &options),
+        Command::Registry { options } => return several(Bench::Registry, &options),
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;

@@ -6,6 +6,7 @@
 //! | this one | rounds of everything in turn, and ratios within rounds |
 //! | `fanout` | what publishing costs with 1, 8 and 64 receivers; what goes through to one |
 //! | `latest` | setting and reading a value, alone and under each other's hands |
+//! | `registry` | the registry of services: not a channel, and measured the same way |
 //! | `mpmc` | round trips and streams of the channel of several senders and receivers, one of each |
 //!
 //! What is timed with many receivers is timed on one core, where they take turns: eight of them that
@@ -14,6 +15,7 @@
 mod fanout;
 mod latest;
 mod mpmc;
+pub(crate) mod registry;
 
 use super::clock::{self, Clock};
 use super::statistics::{Interval, bootstrap, median};
@@ -49,6 +51,8 @@ pub enum Bench {
     Latest,
     /// Each message to one of several receivers.
     Mpmc,
+    /// The registry of services.
+    Registry,
 }
 
 /// A ratio to be told: this over that.
@@ -89,12 +93,14 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
             Bench::Fanout => fanout::round(options.count, cores.1, clock)?,
             Bench::Latest => latest::round(options.count, cores.1, clock)?,
             Bench::Mpmc => mpmc::round(options.count, cores.1, clock)?,
+            Bench::Registry => registry::round(options.count, cores.1, clock)?,
         });
     }
     let (name, ratios) = match bench {
         Bench::Fanout => ("fanout", fanout::RATIOS),
         Bench::Latest => ("latest", latest::RATIOS),
         Bench::Mpmc => ("mpmc", mpmc::RATIOS),
+        Bench::Registry => ("registry", registry::RATIOS),
     };
     let outcome = Outcome {
         bench: name,
