@@ -23,7 +23,7 @@ pub use sender::MpmcSender;
 
 use crate::ring::geometry::Discipline;
 use crate::ring::layout::CellHead;
-use crate::ring::mpmc::layout::{IndexLine, consumer_lines, hand_stride};
+use crate::ring::mpmc::layout::{IndexLines, SenderLine, consumer_lines, hand_stride};
 use crate::ring::mpmc::{Source, Words};
 use crate::segment::ChannelInfo;
 use strait_pools::placement::{Many, Mapped, MappedMany, MappedOne};
@@ -65,10 +65,11 @@ pub(super) unsafe fn map(info: &ChannelInfo) -> (Words<Mapped>, Bodies) {
     let from = |region: &strait_pools::region::Region, start: usize| {
         region.window(start, region.len() - start).expect(CUT)
     };
-    let line = size_of::<IndexLine>();
+    // Lines of both kinds have one size.
+    let (first, line) = (size_of::<IndexLines>(), size_of::<SenderLine>());
     let cells = from(&producers, geometry.cells_offset());
     let hands = from(&consumers, consumer_lines(receivers));
-    let (sender_lines, receiver_lines) = (from(&producers, line), from(&consumers, line));
+    let (sender_lines, receiver_lines) = (from(&producers, first), from(&consumers, first));
     let (senders, receivers) = (senders.next_power_of_two(), receivers.next_power_of_two());
     // SAFETY: the caller keeps the segment mapped.
     let tail = unsafe { MappedOne::new(&producers, 0) }.expect(CUT);

@@ -43,8 +43,8 @@ impl Kind for Several {
 /// A channel with several senders and several receivers about to be opened, by `sender()` or `receiver()`.
 ///
 /// Each message goes to one receiver, whichever comes first. Messages of one sender are received in the
-/// order in which they were sent. See [`Channel`] for what it has in common with all others. Its sides
-/// never sleep, and its messages stand in its cells.
+/// order in which they were sent. See [`Channel`] for what it has in common with all others. Its messages
+/// stand in its cells.
 ///
 /// ```
 /// use strait_ipc::channel::Mpmc;
@@ -84,6 +84,8 @@ struct Opened {
     bodies: Bodies,
     /// Which of the sides in its role.
     me: u64,
+    /// Whether its sides may sleep.
+    parking: bool,
     tie: Tie,
 }
 
@@ -93,7 +95,6 @@ fn supported(geometry: &Geometry) -> Result<(), GeometryError> {
         (CellFormat::Dense, _) => "dense cells",
         (_, Store::Arena { .. }) => "arena",
         (_, Store::Blocks { .. }) => "blocks",
-        _ if geometry.parking() => "sides that may sleep",
         _ => return Ok(()),
     };
     Err(GeometryError::Lacks { discipline: geometry.discipline(), what })
@@ -114,19 +115,23 @@ impl<T: Message, V: Trust> Mpmc<T, V> {
         let (me, endpoint) = Endpoint::attach_any(&segment, info, role)?;
         // SAFETY: the tie keeps the segment mapped, and lives beside the ring's side.
         let (words, bodies) = unsafe { map(info) };
-        let tie = Tie::new(Arc::clone(&segment), info, endpoint, role, self.patience(false))?;
-        Ok(Opened { words, bodies, me: me.into(), tie })
+        let parking = info.geometry().parking();
+        let patience = self.patience(parking);
+        let tie = Tie::new(Arc::clone(&segment), info, endpoint, role, patience)?;
+        Ok(Opened { words, bodies, me: me.into(), parking, tie })
     }
 
     fn open_sender(&self) -> Result<MpmcSender<T>, OpenError> {
-        let Opened { words, bodies, me, tie } = self.open(Role::Producer, &Self::typed())?;
-        Ok(MpmcSender::new(Sender::new(words, me), bodies, self.on_full, tie))
+        let Opened { words, bodies, me, parking, tie } =
+            self.open(Role::Producer, &Self::typed())?;
+        Ok(MpmcSender::new(Sender::new(words, me, parking), bodies, self.on_full, tie))
     }
 
     fn open_receiver(&self) -> Result<MpmcReceiver<T, V>, OpenError> {
-        let Opened { words, bodies, me, tie } = self.open(Role::Consumer, &Self::typed())?;
+        let Opened { words, bodies, me, parking, tie } =
+            self.open(Role::Consumer, &Self::typed())?;
         let hands = !self.kind.at_most_once;
-        let receiver = Receiver::new(words, me, hands);
+        let receiver = Receiver::new(words, me, hands, parking);
         Ok(MpmcReceiver::new(receiver, bodies, hands.then_some(me), tie))
     }
 

@@ -5,10 +5,10 @@ use super::others::Tie;
 use crate::channel::copied::Buffer;
 use crate::channel::error::{BadMessage, Damaged, RecvError};
 use crate::channel::trust::{Checked, Trust};
-use crate::channel::wait::Stopped;
+use crate::channel::wait::{Nap, Stopped};
 use crate::endpoint::PeerView;
 use crate::message::{Invalid, Message};
-use crate::ring::layout::{Meta, WaitLine};
+use crate::ring::layout::Meta;
 use crate::ring::mpmc::{Corrupt, Receiver, Repair, Source, Taken};
 use std::fmt;
 use std::marker::PhantomData;
@@ -205,15 +205,20 @@ impl Half {
     #[inline(never)]
     fn wait_longer(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvError> {
         let began = Monotonic.now();
-        // This side never sleeps.
-        let bed = WaitLine::default();
+        let head = self.search.ring.words().head.clone();
         loop {
             let waited = Monotonic.now().saturating_sub(began);
             let left = timeout.map(|time| time.saturating_sub(waited));
             let Self { search, tie } = self;
             let mut patience = tie.patience;
+            // One that may not take what it is woken for sleeps where nobody wakes it.
+            let may_take = !search.ring.inherits();
             let (ended, poll) = (|| tie.ended(), || search.look(tie));
-            let result = patience.poll_until(left, &bed, tie.others(), &Monotonic, ended, poll);
+            let result = if may_take {
+                patience.poll_until(left, &head.crowd, tie.others(), &Monotonic, ended, poll)
+            } else {
+                patience.poll_until(left, &Nap, tie.others(), &Monotonic, ended, poll)
+            };
             tie.patience = patience;
             let ended = match result {
                 Ok(taken) => return Ok(taken),
@@ -366,6 +371,7 @@ impl<T: Message, V: Trust> Drop for MpmcReceiver<T, V> {
         if !tie.guard.forked() {
             search.ring.close();
             tie.close();
+            search.ring.rouse();
         }
     }
 }

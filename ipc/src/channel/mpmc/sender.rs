@@ -6,7 +6,7 @@ use crate::channel::error::{Damaged, SendError};
 use crate::channel::open::OnFull;
 use crate::endpoint::PeerView;
 use crate::message::{Message, Scratch, WriteError, write};
-use crate::ring::layout::{Meta, WaitLine};
+use crate::ring::layout::Meta;
 use crate::ring::mpmc::layout::MAX_BATCH;
 use crate::ring::mpmc::{Corrupt, Sender};
 use std::marker::PhantomData;
@@ -124,15 +124,15 @@ impl Half {
         body: impl Fn(u64) -> (*const u8, u32),
     ) -> Result<u64, SendError> {
         let mut patience = self.tie.patience;
-        // This side never sleeps.
-        let bed = WaitLine::default();
         let Self { ring, bodies, tie, .. } = self;
+        let tail = ring.words().tail.clone();
         let poll = || {
             let sent = publish(ring, bodies, count, &body)?;
             Ok((sent > 0).then_some(sent))
         };
         let ended = || tie.ended();
-        let result = patience.poll_until(timeout, &bed, tie.others(), &Monotonic, ended, poll);
+        let result =
+            patience.poll_until(timeout, &tail.crowd, tie.others(), &Monotonic, ended, poll);
         tie.patience = patience;
         result.map_err(|stopped| stopped.told(SendError::Timeout, |corrupt| self.corrupt(corrupt)))
     }
@@ -338,6 +338,7 @@ impl<T: Message> Drop for MpmcSender<T> {
         if !tie.guard.forked() {
             ring.close();
             tie.close();
+            ring.rouse();
         }
     }
 }

@@ -110,7 +110,7 @@ fn marks(of: Of) -> Vec<Mark> {
             "takeover-done",
             "succession-",
         ],
-        Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-"],
+        Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-", "crowd-"],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));
     Mark::ALL.iter().copied().filter(ours).collect()
