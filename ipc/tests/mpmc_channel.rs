@@ -186,9 +186,9 @@ fn messages_that_a_receiver_claimed_and_left_go_to_others() {
 fn what_there_is_not_is_refused() {
     let place = Place::new();
     let work = || place.mpmc::<u64>("work");
-    insta::assert_snapshot!(text(work().dense().sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no dense cells: leave that out");
-    insta::assert_snapshot!(text(work().arena(4096).sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no arena: leave that out");
-    insta::assert_snapshot!(text(work().blocks(4, 64).sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no blocks: leave that out");
+    insta::assert_snapshot!(text(work().dense().sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: leave out `dense()`");
+    insta::assert_snapshot!(text(work().arena(4096).sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: ask for a larger `max_len()`");
+    insta::assert_snapshot!(text(work().blocks(4, 64).sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: ask for a larger `max_len()`");
     insta::assert_snapshot!(text(work().senders(0).receiver(), &place), @"channel `work`: a ring cannot have 0 senders and 16 receivers: 1 to 256 of each kind are possible");
     place.assert_empty();
 

@@ -46,8 +46,10 @@ pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
 pub use lanes::{BytesLanesReceiver, LanesReceiver};
 pub use latest::{LatestReader, LatestWriter};
-pub use mpmc::{Mpmc, MpmcReceiver, MpmcSample, MpmcSender};
-pub use open::{Broadcast, Channel, Lanes, Latest, OnFull, Spsc};
+pub use mpmc::{
+    MpmcBytesReceiver, MpmcBytesSender, MpmcReceived, MpmcReceiver, MpmcSample, MpmcSender,
+};
+pub use open::{Broadcast, Channel, Lanes, Latest, Mpmc, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

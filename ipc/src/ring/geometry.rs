@@ -236,21 +236,13 @@ pub enum GeometryError {
     /// Dense cells have no room to tell where a message lies.
     #[error("dense cells hold their messages themselves: leave out `dense()`, or {0}")]
     DenseStore(Store),
-    /// Rings of that discipline have no such thing.
-    #[error("a ring with {discipline} has no {what}: leave that out")]
-    Lacks {
-        /// The ring's sides.
-        discipline: Discipline,
-        /// What it lacks.
-        what: &'static str,
-    },
     /// An arena is whole pages; blocks are a power of two, and multiples of 64 bytes.
     #[error(
         "there cannot be {0}: an arena is whole pages of {PAGE} bytes, and blocks are a power of two \
          in number and multiples of 64 in size"
     )]
     Store(Store),
-    /// Rings of several readers have neither dense cells nor, so far, room for messages elsewhere.
+    /// Rings of several readers or receivers have neither dense cells nor, so far, room for messages elsewhere.
     #[error("a ring of {discipline} has wide cells that hold their messages themselves{instead}")]
     Several {
         /// The ring's sides.
@@ -310,7 +302,7 @@ impl Geometry {
             return Err(GeometryError::Sides(discipline));
         }
         let geometry = Self { discipline, ..self };
-        if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
+        if geometry.holds_its_messages() && self.cell == CellFormat::Dense {
             return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
         }
         geometry.bounded()
@@ -339,7 +331,7 @@ impl Geometry {
         if store != Store::None && cell == CellFormat::Dense {
             return Err(GeometryError::DenseStore(store));
         }
-        if store != Store::None && self.cells_read_by_all() {
+        if store != Store::None && self.holds_its_messages() {
             let (discipline, instead) = (self.discipline, ": ask for a larger `max_len()`");
             return Err(GeometryError::Several { discipline, instead });
         }
@@ -392,9 +384,9 @@ impl Geometry {
         }
     }
 
-    /// Whether each message is for all readers.
-    const fn cells_read_by_all(&self) -> bool {
-        matches!(self.discipline, Discipline::Broadcast { .. } | Discipline::Latest)
+    /// Whether cells are wide and hold their messages themselves.
+    const fn holds_its_messages(&self) -> bool {
+        !matches!(self.discipline, Discipline::Spsc | Discipline::Lanes { .. })
     }
 
     /// Where the store begins in the producer's region.

@@ -3,21 +3,23 @@
 //! | module | what lives there |
 //! |---|---|
 //! | this one | where the ring's words and bodies are |
-//! | `open` | [`Mpmc`]: take a side of such a channel |
 //! | `others` | who else is there, and whether they live |
+//! | [`bytes`] | to send and receive messages without a Rust type |
 //! | [`receiver`] | to receive: messages are read in this receiver's hand |
+//! | `search` | where a receiver's messages come from, what the dead left included |
 //! | [`sender`] | to send: messages are built before a place is claimed |
 //!
 //! The ring is [`ring::mpmc`](crate::ring::mpmc), which says what happens when a process dies in it.
 //! No user's code runs while a position is claimed: senders build archives in memory of their own and copy
 //! them, and receivers copy them out of their cells before they look at them.
 
-mod open;
-mod others;
+pub mod bytes;
+pub(super) mod others;
 pub mod receiver;
+mod search;
 pub mod sender;
 
-pub use open::Mpmc;
+pub use bytes::{MpmcBytesReceiver, MpmcBytesSender, MpmcReceived};
 pub use receiver::{MpmcReceiver, MpmcSample};
 pub use sender::MpmcSender;
 

@@ -12,7 +12,7 @@ use strait_pools::environment::{Liveness, Peer};
 
 /// All sides of a channel in one role.
 #[derive(Debug)]
-pub(super) struct Sides(Vec<PeerView>);
+pub(in crate::channel) struct Sides(Vec<PeerView>);
 
 impl Sides {
     fn new(segment: &Arc<Segment>, info: &ChannelInfo, role: Role) -> Result<Self, AttachError> {
@@ -45,7 +45,7 @@ impl Sides {
         self.0.iter().filter_map(ended).max_by_key(|(_, holder)| holder.ended_unix_ns)
     }
 
-    pub(super) fn views(&self) -> &[PeerView] {
+    pub(in crate::channel) fn views(&self) -> &[PeerView] {
         &self.0
     }
 }
@@ -63,10 +63,10 @@ impl Liveness for Sides {
 
 /// One side's tie to its channel, and to all others.
 #[derive(Debug)]
-pub(super) struct Tie {
-    pub(super) guard: Guard,
-    pub(super) channel: String,
-    pub(super) patience: Patience,
+pub(in crate::channel) struct Tie {
+    pub(in crate::channel) guard: Guard,
+    pub(in crate::channel) channel: String,
+    pub(in crate::channel) patience: Patience,
     role: Role,
     /// `None` only while dropping.
     held: Option<Held>,
@@ -83,7 +83,7 @@ struct Held {
 }
 
 impl Tie {
-    pub(super) fn new(
+    pub(in crate::channel) fn new(
         segment: Arc<Segment>,
         info: &ChannelInfo,
         endpoint: Endpoint,
@@ -103,12 +103,17 @@ impl Tie {
         Ok(Self { guard, channel, patience, role, held: Some(held) })
     }
 
+    /// The memory.
+    pub(in crate::channel) fn segment(&self) -> &Segment {
+        &self.held().segment
+    }
+
     fn held(&self) -> &Held {
         self.held.as_ref().expect("a side is tied until it is dropped")
     }
 
     /// Those across the ring.
-    pub(super) fn others(&self) -> &Sides {
+    pub(in crate::channel) fn others(&self) -> &Sides {
         match self.role {
             Role::Producer => &self.held().receivers,
             Role::Consumer => &self.held().senders,
@@ -117,7 +122,7 @@ impl Tie {
 
     /// How all those across the ring ended, if memory says that they did.
     #[cold]
-    pub(super) fn ended(&self) -> Option<End> {
+    pub(in crate::channel) fn ended(&self) -> Option<End> {
         let others = self.others();
         if matches!(others.glance(), Peer::Alive | Peer::Absent) {
             return None;
@@ -127,7 +132,7 @@ impl Tie {
     }
 
     /// Says that this side was left in good order. What is mapped stays mapped.
-    pub(super) fn close(&mut self) {
+    pub(in crate::channel) fn close(&mut self) {
         if let Some(held) = &mut self.held {
             held.endpoint = None;
         }
