@@ -14,6 +14,7 @@
 //! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
+//! | `together` | several peers that stand as one |
 //! | [`trust`] | whether a received archive is checked before it is looked at |
 //! | [`wait`] | what a side does until the other has moved |
 //! | [`error`] | what can go wrong, in words |
@@ -36,6 +37,7 @@ pub mod receiver;
 mod ringing;
 pub mod sender;
 pub mod standby;
+mod together;
 pub mod trust;
 pub mod wait;
 

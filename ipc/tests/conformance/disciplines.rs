@@ -58,7 +58,7 @@ pub(crate) trait Discipline {
 }
 
 /// The channel at its place.
-fn at<K: channel::open::kind::Kind, T>(place: &Where) -> Channel<K, T> {
+pub(crate) fn at<K: channel::open::kind::Kind, T>(place: &Where) -> Channel<K, T> {
     match place {
         Where::Local(segment) => Channel::given(Arc::clone(segment)),
         Where::Shared(place) => Channel::named(place.directory.clone(), DOMAIN, NAME),
@@ -89,7 +89,7 @@ fn with_arena<K: channel::open::kind::Kind, T>(
 }
 
 /// With room for the messages in their cells.
-fn with_cells<K: channel::open::kind::Kind, T>(
+pub(crate) fn with_cells<K: channel::open::kind::Kind, T>(
     channel: Channel<K, T>,
     shape: Shape,
 ) -> Channel<K, T> {

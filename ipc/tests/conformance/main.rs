@@ -5,11 +5,13 @@
 //! A discipline takes part by saying how its sides are opened and what they do ([`Discipline`]). What one of
 //! them promises beyond this, its own tests show.
 
+mod bytes;
 #[path = "../channel/mod.rs"]
 mod channel;
 mod disciplines;
 mod large;
 
+use bytes::MpmcBytes;
 use channel::{HANG, Numbered, Order, Place, Tick};
 use disciplines::{Broadcast, Discipline, Lanes, Latest, Mpmc, Receives, Sends, Spsc};
 use large::{Bulk, Slab};
@@ -280,6 +282,7 @@ conformance! {
     spsc: Spsc;
     lanes: Lanes;
     mpmc: Mpmc;
+    mpmc_bytes: MpmcBytes;
     broadcast: Broadcast;
     latest: Latest;
 }
@@ -297,6 +300,7 @@ fn another_type_is_refused() {
     refused::<Spsc>();
     refused::<Lanes>();
     refused::<Mpmc>();
+    refused::<MpmcBytes>();
     refused::<Broadcast>();
     refused::<Latest>();
 }

@@ -1,6 +1,7 @@
 //! Who else is at a channel, and whether they live.
 
 use crate::channel::link::{End, leave};
+use crate::channel::together;
 use crate::channel::wait::Patience;
 use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
 use crate::ring::mpmc::Parties;
@@ -28,23 +29,6 @@ impl Sides {
         view.is_some_and(|view| view.probe() == Peer::Alive)
     }
 
-    /// Those who were here, as a whole: alive if one is; else as the one that left last.
-    fn standing(&self, ask: impl Fn(&PeerView) -> Peer) -> Peer {
-        if self.0.iter().any(|view| ask(view) == Peer::Alive) {
-            return Peer::Alive;
-        }
-        self.last().map_or(Peer::Absent, |(standing, _)| standing)
-    }
-
-    /// The one that left last, and how, as memory says.
-    fn last(&self) -> Option<(Peer, crate::endpoint::Holder)> {
-        let ended = |view: &PeerView| {
-            let (standing, holder) = view.entry();
-            matches!(standing, Peer::Closed | Peer::Died).then_some((standing, holder))
-        };
-        self.0.iter().filter_map(ended).max_by_key(|(_, holder)| holder.ended_unix_ns)
-    }
-
     pub(in crate::channel) fn views(&self) -> &[PeerView] {
         &self.0
     }
@@ -53,11 +37,11 @@ impl Sides {
 /// As a whole: a side waits for any of those across the ring.
 impl Liveness for Sides {
     fn glance(&self) -> Peer {
-        self.standing(Liveness::glance)
+        together::standing(self.0.iter(), PeerView::glance)
     }
 
     fn probe(&self) -> Peer {
-        self.standing(Liveness::probe)
+        together::standing(self.0.iter(), PeerView::probe)
     }
 }
 
@@ -123,12 +107,7 @@ impl Tie {
     /// How all those across the ring ended, if memory says that they did.
     #[cold]
     pub(in crate::channel) fn ended(&self) -> Option<End> {
-        let others = self.others();
-        if matches!(others.glance(), Peer::Alive | Peer::Absent) {
-            return None;
-        }
-        let (standing, holder) = others.last()?;
-        Some(End::new(standing == Peer::Died, self.channel.clone(), holder))
+        together::end(self.others().0.iter(), &self.channel)
     }
 
     /// Says that this side was left in good order. What is mapped stays mapped.
