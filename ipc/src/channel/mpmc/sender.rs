@@ -55,7 +55,7 @@ impl<T: Message> MpmcSender<T> {
 
     /// Sends a message.
     ///
-    /// When the ring is full, the channel's [`OnFull`] policy decides: wait (the default), fail, or drop
+    /// When the ring is full, the channel's [`OnFull`](crate::channel::OnFull) policy decides: wait (the default), fail, or drop
     /// this message and count it. A full ring that all receivers have left is an error after a wait.
     ///
     /// # Errors

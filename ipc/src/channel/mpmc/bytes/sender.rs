@@ -59,7 +59,7 @@ impl MpmcBytesSender {
     ///
     /// # Errors
     ///
-    /// As for [`MpmcSender::send`].
+    /// As for [`MpmcSender::send`](crate::channel::MpmcSender::send).
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         let message = self.built(bytes)?;
@@ -70,7 +70,7 @@ impl MpmcBytesSender {
     ///
     /// # Errors
     ///
-    /// As for [`MpmcSender::try_send`].
+    /// As for [`MpmcSender::try_send`](crate::channel::MpmcSender::try_send).
     #[inline]
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         let message = self.built(bytes)?;
@@ -81,7 +81,7 @@ impl MpmcBytesSender {
     ///
     /// # Errors
     ///
-    /// As for [`MpmcSender::send_timeout`].
+    /// As for [`MpmcSender::send_timeout`](crate::channel::MpmcSender::send_timeout).
     pub fn send_timeout(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), SendError> {
         let message = self.built(bytes)?;
         self.publish_within(message, timeout)
