@@ -12,19 +12,20 @@ use strait_ipc::message::WriteError;
 const BRIEF: Duration = Duration::from_millis(5);
 
 /// Everything arrives whole and once, and what one sender sent in its order at each receiver.
-fn everything_arrives<T>(at_most_once: bool, batch: usize)
+fn everything_arrives<T>(at_most_once: bool, batch: usize, wait: Wait)
 where
     T: Numbered + Send + Sync,
 {
     const EACH: u64 = 5_000;
     let channel = || {
         let channel = Mpmc::<T>::unnamed("work").capacity(64).senders(3).receivers(3);
-        let channel = channel.wait(Wait::Yield);
+        // Nobody looks around: a wake-up that is lost is lost for good.
+        let channel = channel.wait(wait).slice(Duration::MAX);
         if at_most_once { channel.at_most_once() } else { channel }
     };
     let segment = Arc::new(channel().segment().unwrap());
     let given = || {
-        let given = Mpmc::<T>::given(Arc::clone(&segment)).wait(Wait::Yield);
+        let given = Mpmc::<T>::given(Arc::clone(&segment)).wait(wait).slice(Duration::MAX);
         if at_most_once { given.at_most_once() } else { given }
     };
     let send = |of: u64, mut sender: MpmcSender<T>| {
@@ -38,7 +39,7 @@ where
     let receive = |mut receiver: MpmcReceiver<T>| {
         let mut got = Vec::new();
         loop {
-            if batch > 1 {
+            if batch > 1 && wait == Wait::Yield {
                 match receiver.drain(batch, |message| got.push(T::number(message))) {
                     Ok(_) => continue,
                     Err(RecvError::Empty) => std::thread::yield_now(),
@@ -78,15 +79,46 @@ where
 
 #[test]
 fn plain_messages_arrive() {
-    everything_arrives::<Tick>(false, 1);
-    everything_arrives::<Tick>(true, 1);
-    everything_arrives::<Tick>(false, 20);
+    everything_arrives::<Tick>(false, 1, Wait::Yield);
+    everything_arrives::<Tick>(true, 1, Wait::Yield);
+    everything_arrives::<Tick>(false, 20, Wait::Yield);
+}
+
+/// Senders sleep while the ring is full and receivers while it is empty.
+#[test]
+fn messages_arrive_between_sides_that_sleep() {
+    everything_arrives::<Tick>(false, 1, Wait::Park);
+    everything_arrives::<Tick>(false, 20, Wait::Park);
+    everything_arrives::<Tick>(true, 1, Wait::Adaptive);
+}
+
+/// One that is asked to give a message back has it while the other sleeps: so that is woken for the next.
+#[test]
+fn a_batch_wakes_as_many_as_it_has_messages() {
+    let segment = Arc::new(Mpmc::<u64>::unnamed("work").parking().segment().unwrap());
+    let given = || Mpmc::<u64>::given(Arc::clone(&segment)).wait(Wait::Park).slice(Duration::MAX);
+    let mut sender = given().sender().unwrap();
+    let both_have_one = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut receiver = given().receiver().unwrap();
+            let both_have_one = &both_have_one;
+            scope.spawn(move || {
+                let message = receiver.recv().unwrap();
+                both_have_one.wait();
+                drop(message);
+            });
+        }
+        // They sleep by now, mostly.
+        std::thread::sleep(BRIEF);
+        sender.send_all(&[1, 2]).unwrap();
+    });
 }
 
 #[test]
 fn rich_messages_arrive() {
-    everything_arrives::<Order>(false, 1);
-    everything_arrives::<Order>(true, 20);
+    everything_arrives::<Order>(false, 1, Wait::Yield);
+    everything_arrives::<Order>(true, 20, Wait::Yield);
 }
 
 #[test]
@@ -154,10 +186,9 @@ fn messages_that_a_receiver_claimed_and_left_go_to_others() {
 fn what_there_is_not_is_refused() {
     let place = Place::new();
     let work = || place.mpmc::<u64>("work");
-    insta::assert_snapshot!(text(work().dense().sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no dense cells: leave that out");
-    insta::assert_snapshot!(text(work().arena(4096).sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no arena: leave that out");
-    insta::assert_snapshot!(text(work().blocks(4, 64).sender(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no blocks: leave that out");
-    insta::assert_snapshot!(text(work().wait(Wait::Park).receiver(), &place), @"channel `work`: a ring with 16 senders and 16 receivers has no sides that may sleep: leave that out");
+    insta::assert_snapshot!(text(work().dense().sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: leave out `dense()`");
+    insta::assert_snapshot!(text(work().arena(4096).sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: ask for a larger `max_len()`");
+    insta::assert_snapshot!(text(work().blocks(4, 64).sender(), &place), @"channel `work`: a ring of 16 senders and 16 receivers has wide cells that hold their messages themselves: ask for a larger `max_len()`");
     insta::assert_snapshot!(text(work().senders(0).receiver(), &place), @"channel `work`: a ring cannot have 0 senders and 16 receivers: 1 to 256 of each kind are possible");
     place.assert_empty();
 

@@ -53,11 +53,11 @@ impl Ring {
     }
 
     fn sender(&self, me: u64) -> Sender<Heap> {
-        Sender::new(self.words.clone(), me)
+        Sender::new(self.words.clone(), me, false)
     }
 
     fn receiver(&self, me: u64) -> Receiver<Heap> {
-        Receiver::new(self.words.clone(), me, self.hands)
+        Receiver::new(self.words.clone(), me, self.hands, false)
     }
 
     /// Sends as many of `messages` as there is room for at once.

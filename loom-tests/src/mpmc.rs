@@ -21,6 +21,7 @@ pub struct Ring {
     hands: Arc<[UnsafeCell<u64>]>,
     kernel: Arc<Kernel>,
     at_least_once: bool,
+    parking: bool,
 }
 
 /// Which sides are held by a process that lives, and whether somebody repairs. The kernel guards its locks
@@ -83,7 +84,13 @@ impl Ring {
             hands: (0..SIDES).map(body).collect(),
             kernel: Arc::default(),
             at_least_once: true,
+            parking: false,
         }
+    }
+
+    /// The same, of sides that may sleep.
+    pub fn parking(capacity: usize) -> Self {
+        Self { parking: true, ..Self::new(capacity) }
     }
 
     /// An empty ring of `capacity` cells, which delivers at most once.
@@ -102,14 +109,15 @@ impl Ring {
     /// Takes the sending side `me`, to send `messages`.
     pub fn sender(&self, me: u64, messages: &[u64]) -> Sending {
         set(&self.kernel.senders, me, true);
-        let sender = Sender::new(self.words.clone(), me);
+        let sender = Sender::new(self.words.clone(), me, self.parking);
         Sending { ring: self.clone(), sender, left: messages.to_vec() }
     }
 
     /// Takes the receiving side `me`.
     pub fn receiver(&self, me: u64) -> Receiving {
         set(&self.kernel.receivers, me, true);
-        let receiver = Receiver::new(self.words.clone(), me, self.at_least_once);
+        let (words, parking) = (self.words.clone(), self.parking);
+        let receiver = Receiver::new(words, me, self.at_least_once, parking);
         Receiving { ring: self.clone(), me, receiver, got: Vec::new(), flagged: Vec::new() }
     }
 
@@ -120,9 +128,15 @@ impl Ring {
     ///
     /// If it never gets there.
     pub fn sender_dies(&self, me: u64, messages: &[u64], mark: Mark, passes: u32) {
-        let died = die_at(mark, passes, || self.sender(me, messages).send()).is_none();
+        let died = self.sender_may_die(me, messages, mark, passes);
         assert!(died, "the sender never passed {mark:?}");
+    }
+
+    /// The same for one that need not get there; whether it died. If not, it leaves.
+    pub fn sender_may_die(&self, me: u64, messages: &[u64], mark: Mark, passes: u32) -> bool {
+        let died = die_at(mark, passes, || self.sender(me, messages).send()).is_none();
         set(&self.kernel.senders, me, false);
+        died
     }
 
     /// The holder of the receiving side `me` does `work`, and dies at `mark` if it gets there, at its
@@ -172,6 +186,16 @@ impl Sending {
         left.is_empty()
     }
 
+    /// Sends all that is left, asleep while there is no room.
+    pub fn send_asleep(mut self) {
+        let words = self.ring.words.clone();
+        while !self.send() {
+            let before = self.left.len();
+            let sent = || (self.send() || self.left.len() < before).then_some(());
+            words.tail.crowd.sleep_unless(None, sent);
+        }
+    }
+
     /// Tries to send `times` times.
     pub fn attempt(mut self, times: usize) -> Self {
         for _ in 0..times {
@@ -199,6 +223,15 @@ impl Receiving {
     /// Takes one message if there is one, or repairs something; whether it did either. Claims up to `most`
     /// messages at once.
     pub fn try_receive(&mut self, most: u64) -> bool {
+        self.look(most, true)
+    }
+
+    /// Takes one message if there is one; whether there was. Repairs nothing.
+    pub fn take(&mut self) -> bool {
+        self.look(1, false)
+    }
+
+    fn look(&mut self, most: u64, repairs: bool) -> bool {
         let Self { ring, me, receiver, .. } = self;
         let mut copied = None;
         let mut copy = |source| {
@@ -216,6 +249,7 @@ impl Receiving {
         };
         let taken = match receiver.receive(most, &mut copy).expect("sound words") {
             Some(taken) => taken,
+            None if !repairs => return false,
             None => match receiver.repair(&*ring.kernel, &mut copy).expect("sound words") {
                 Repair::Message(taken) => taken,
                 Repair::Progress => return true,
@@ -233,6 +267,16 @@ impl Receiving {
         self.got.push(body);
         if taken.redelivered {
             self.flagged.push(body);
+        }
+    }
+
+    /// Has `count` messages, asleep while `look` finds none: to take one, or also to repair.
+    pub fn receive_asleep(&mut self, count: usize, look: impl Fn(&mut Self) -> bool) {
+        let words = self.ring.words.clone();
+        while self.got.len() < count {
+            if !look(self) {
+                words.head.crowd.sleep_unless(None, || look(self).then_some(()));
+            }
         }
     }
 

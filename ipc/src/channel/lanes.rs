@@ -4,6 +4,7 @@ use super::bytes::{BytesReceiver, Received};
 use super::error::{DescriptorError, RecvError};
 use super::link::{End, Link};
 use super::receiver::{Receiver, Sample};
+use super::together;
 use super::trust::{Checked, Trust};
 use super::wait::{Patience, Stopped};
 use crate::endpoint::PeerView;
@@ -54,31 +55,22 @@ impl<T: Message, V: Trust> Lane for Receiver<T, V> {
 struct All<'a, L>(&'a [L]);
 
 impl<L: Lane> All<'_, L> {
-    fn standing(&self, of: impl Fn(&Link) -> Peer) -> Peer {
-        let order = |peer: &Peer| match peer {
-            Peer::Absent => 0,
-            Peer::Closed => 1,
-            Peer::Died => 2,
-            Peer::Alive => 3,
-        };
-        self.0.iter().map(|lane| of(lane.link())).max_by_key(order).unwrap_or(Peer::Absent)
+    fn peers(&self) -> impl Iterator<Item = &PeerView> + Clone {
+        self.0.iter().map(|lane| lane.link().peer())
     }
 
-    /// Who is gone, if all are: the last one that died, or else that closed.
+    /// Who is gone, if all are.
     fn end(&self) -> Option<End> {
-        if self.standing(Liveness::glance) == Peer::Alive {
-            return None;
-        }
-        self.0.iter().filter_map(|lane| lane.link().end()).max_by_key(End::order)
+        together::end(self.peers(), &self.0.first()?.link().channel)
     }
 }
 
 impl<L: Lane> Liveness for All<'_, L> {
     fn glance(&self) -> Peer {
-        self.standing(Liveness::glance)
+        together::standing(self.peers(), PeerView::glance)
     }
     fn probe(&self) -> Peer {
-        self.standing(Liveness::probe)
+        together::standing(self.peers(), PeerView::probe)
     }
 }
 

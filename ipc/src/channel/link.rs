@@ -4,7 +4,7 @@
 use super::error::{Damaged, DescriptorError, Gone, RecvError, SendError};
 use super::wait::{Bed, Patience, Stopped};
 use super::{broadcast, latest, mpmc};
-use crate::endpoint::{AttachError, Endpoint, Holder, PeerView};
+use crate::endpoint::{AttachError, Endpoint, PeerView};
 use crate::message::Invalid;
 use crate::ring::arena::Chunk;
 use crate::ring::blocks::Blocks;
@@ -36,9 +36,15 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Of whoever held the other side of this channel last.
-    pub(super) fn new(died: bool, channel: String, holder: Holder) -> Self {
-        Self { died, gone: Box::new(Gone { channel, holder }) }
+    /// Of whoever held that side of this channel last, if memory says that they are gone.
+    pub(super) fn of(peer: &PeerView, channel: &str) -> Option<Self> {
+        let (standing, holder) = peer.entry();
+        let died = match standing {
+            Peer::Closed => false,
+            Peer::Died => true,
+            Peer::Absent | Peer::Alive => return None,
+        };
+        Some(Self { died, gone: Box::new(Gone { channel: channel.to_owned(), holder }) })
     }
 
     /// Of several ends the greatest is worth telling: a death, and the last one.
@@ -247,14 +253,7 @@ impl Link {
     /// empty for good.
     #[cold]
     pub(super) fn end(&self) -> Option<End> {
-        let Tie { peer, .. } = self.tie.as_ref()?;
-        let (standing, holder) = peer.entry();
-        let died = match standing {
-            Peer::Closed => false,
-            Peer::Died => true,
-            Peer::Absent | Peer::Alive => return None,
-        };
-        Some(End::new(died, self.channel.clone(), holder))
+        End::of(&self.tie.as_ref()?.peer, &self.channel)
     }
 
     /// Gives the side back and leaves the segment where it is, for whoever looks into the damage.

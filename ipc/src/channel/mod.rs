@@ -15,6 +15,7 @@
 //! | [`kept`] | a message that is kept beyond the next one |
 //! | [`standby`] | a receiver in waiting |
 //! | [`asynchronous`] | sides that are awaited, whatever the runtime |
+//! | `together` | several peers that stand as one |
 //! | [`trust`] | whether a received archive is checked before it is looked at |
 //! | [`wait`] | what a side does until the other has moved |
 //! | [`error`] | what can go wrong, in words |
@@ -38,6 +39,7 @@ pub mod receiver;
 mod ringing;
 pub mod sender;
 pub mod standby;
+mod together;
 pub mod trust;
 pub mod wait;
 
@@ -48,8 +50,10 @@ pub use error::{DescriptorError, OpenError, RecvError, SendError};
 pub use kept::{Owned, OwnedBytes};
 pub use lanes::{BytesLanesReceiver, LanesReceiver};
 pub use latest::{LatestReader, LatestWriter};
-pub use mpmc::{Mpmc, MpmcReceiver, MpmcSample, MpmcSender};
-pub use open::{Broadcast, Channel, Lanes, Latest, OnFull, Spsc};
+pub use mpmc::{
+    MpmcBytesReceiver, MpmcBytesSender, MpmcReceived, MpmcReceiver, MpmcSample, MpmcSender,
+};
+pub use open::{Broadcast, Channel, Lanes, Latest, Mpmc, OnFull, Spsc};
 pub use receiver::{Receiver, Sample};
 pub use sender::{Batch, Loan, Sender};
 pub use standby::Standby;

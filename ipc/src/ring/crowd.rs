@@ -1,8 +1,8 @@
-//! Many that sleep on one word, and the one that wakes them all.
+//! Many that sleep on one word, and who wakes them.
 //!
 //! ```text
 //! CrowdLine
-//!   0    bed   a futex: odd while somebody may sleep; grows by one when they are woken
+//!   0    bed   a futex: odd while somebody may sleep; grows by one when all are woken
 //! ```
 //!
 //! Readers of one producer sleep together: who wakes them asks one word, however many they are. As in
@@ -12,21 +12,27 @@
 //! odd, to wake is to make it even again and one larger, and each sleeper goes to sleep on the number that it
 //! saw. One that was late finds another number, and looks again.
 //!
-//! There is one waker at a time: whoever holds the producer's side, or has the turn to change a directory.
 //! Readers that may not write to the segment do not sleep here.
+//!
+//! Where each message is for one of those that sleep, whoever publishes wakes one ([`CrowdLine::wake_one`]),
+//! and the number stays odd: others may sleep on. Once the kernel finds nobody to wake, the number is made
+//! even. One that fell asleep in between, on the number before, is then woken with whoever else has.
+//! Several may wake at a time. At worst they leave the number odd while nobody sleeps: the next one wakes in
+//! vain. What always holds: whoever sleeps does so on an odd number, or somebody is about to wake all.
 //!
 //! # Orderings
 //!
 //! | first | then | pairs with | so that |
 //! |---|---|---|---|
 //! | `bed` odd | `fence(SeqCst)` `crowd.sleep`, look | `crowd.wake` | either the sleeper sees what was published |
-//! | publish | `fence(SeqCst)` `crowd.wake`, look at `bed` | `crowd.sleep` | or the waker sees that somebody sleeps |
+//! | publish | `fence(SeqCst)` `crowd.wake` or `crowd.wake_one`, look at `bed` | `crowd.sleep` | or the waker sees that somebody sleeps |
 //!
 //! # When a process dies here
 //!
 //! *A sleeper*: the number stays odd, and the next waker makes one system call in vain.
 //! *The waker*, between the number and the kernel: those that sleep sleep on to the end of their slice, or
 //! until a successor has taken over, which wakes whoever sleeps ([`CrowdLine::rouse`]).
+//! *The one that was woken*, before it has taken what it was woken for: as the waker.
 
 use std::time::Duration;
 use strait_pools::marks::{Mark, pass};
@@ -34,7 +40,7 @@ use strait_pools::region::Shared;
 use strait_pools::sync::Ordering::{Relaxed, SeqCst};
 use strait_pools::sync::{Futex, fence, step};
 
-/// Where many sleep whom one wakes.
+/// Where many sleep.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct CrowdLine {
@@ -83,9 +89,25 @@ impl CrowdLine {
     pub fn wake(&self) {
         // Pairs with `crowd.sleep`.
         fence(SeqCst, "crowd.wake");
-        if !self.bed.load(Relaxed).is_multiple_of(2) {
+        if self.is_occupied() {
             self.wake_sleepers();
         }
+    }
+
+    /// Wakes one who sleeps; called after what one of them may wait for was stored.
+    #[inline(always)]
+    pub fn wake_one(&self) {
+        // Pairs with `crowd.sleep`.
+        fence(SeqCst, "crowd.wake_one");
+        if self.is_occupied() {
+            self.wake_sleeper();
+        }
+    }
+
+    /// Whether somebody may sleep.
+    #[inline(always)]
+    pub fn is_occupied(&self) -> bool {
+        !self.bed.load(Relaxed).is_multiple_of(2)
     }
 
     /// Wakes everybody whatever the number says; done by a successor. A predecessor may have died before
@@ -100,11 +122,29 @@ impl CrowdLine {
     fn wake_sleepers(&self) {
         // The number first: who is about to sleep on it does not.
         if step("crowd.number") {
-            // Even again, as only the waker makes it.
+            // Even again, as only wakers make it.
             self.bed.fetch_add(1, Relaxed);
         }
         pass(Mark::CrowdWoken);
         self.bed.wake_all();
+    }
+
+    /// Wakes one who sleeps; if there is nobody, the number says so from now on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wake_sleeper(&self) {
+        let seen = self.bed.load(Relaxed);
+        if self.bed.wake() || seen.is_multiple_of(2) {
+            return;
+        }
+        let even = seen.wrapping_add(1);
+        if self.bed.compare_exchange(seen, even, Relaxed, Relaxed).is_ok() {
+            pass(Mark::CrowdWoken);
+            // Who has fallen asleep since the kernel looked did so on the number before.
+            if step("crowd.late") {
+                self.bed.wake_all();
+            }
+        }
     }
 }
 

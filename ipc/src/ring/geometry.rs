@@ -266,21 +266,13 @@ pub enum GeometryError {
     /// Dense cells have no room to tell where a message lies.
     #[error("dense cells hold their messages themselves: leave out `dense()`, or {0}")]
     DenseStore(Store),
-    /// Rings of that discipline have no such thing.
-    #[error("a ring with {discipline} has no {what}: leave that out")]
-    Lacks {
-        /// The ring's sides.
-        discipline: Discipline,
-        /// What it lacks.
-        what: &'static str,
-    },
     /// An arena is whole pages; blocks are a power of two, and multiples of 64 bytes.
     #[error(
         "there cannot be {0}: an arena is whole pages of {PAGE} bytes, and blocks are a power of two \
          in number and multiples of 64 in size"
     )]
     Store(Store),
-    /// Rings of several readers have neither dense cells nor, so far, room for messages elsewhere.
+    /// Rings of several readers or receivers have neither dense cells nor, so far, room for messages elsewhere.
     #[error("a ring of {discipline} has wide cells that hold their messages themselves{instead}")]
     Several {
         /// The ring's sides.
@@ -340,10 +332,8 @@ impl Geometry {
             return Err(GeometryError::Sides(discipline));
         }
         let geometry = Self { discipline, ..self };
-        if geometry.answers() && self.cell == CellFormat::Dense {
-            return Err(GeometryError::Lacks { discipline, what: "dense cells" });
-        }
-        if geometry.cells_read_by_all() && self.cell == CellFormat::Dense {
+        let wide = geometry.holds_its_messages() || geometry.answers();
+        if wide && self.cell == CellFormat::Dense {
             return Err(GeometryError::Several { discipline, instead: ": leave out `dense()`" });
         }
         if let Discipline::Directory { .. } = discipline {
@@ -389,12 +379,13 @@ impl Geometry {
         if store != Store::None && cell == CellFormat::Dense {
             return Err(GeometryError::DenseStore(store));
         }
-        if store != Store::None && self.cells_read_by_all() {
+        if store != Store::None && self.holds_its_messages() {
             let (discipline, instead) = (self.discipline, ": ask for a larger `max_len()`");
             return Err(GeometryError::Several { discipline, instead });
         }
         if self.answers() && matches!(store, Store::Blocks { .. }) {
-            return Err(GeometryError::Lacks { discipline: self.discipline, what: "blocks" });
+            let (discipline, instead) = (self.discipline, ", or in an arena: leave out `blocks()`");
+            return Err(GeometryError::Several { discipline, instead });
         }
         let stride = self.stride();
         let too_large = GeometryError::TooLarge { capacity, stride, store };
@@ -453,10 +444,12 @@ impl Geometry {
         matches!(self.discipline, Discipline::Calls { .. })
     }
 
-    /// Whether each message is for all readers.
-    const fn cells_read_by_all(&self) -> bool {
-        matches!(self.discipline, Discipline::Broadcast { .. })
-            || self.discipline.is_read_by_anybody()
+    /// Whether cells are wide and hold their messages themselves.
+    const fn holds_its_messages(&self) -> bool {
+        !matches!(
+            self.discipline,
+            Discipline::Spsc | Discipline::Lanes { .. } | Discipline::Calls { .. }
+        )
     }
 
     /// Where the store begins in the producer's region.

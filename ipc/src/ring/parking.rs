@@ -140,7 +140,7 @@ impl WaitLine {
         match slept {
             AWAKE => {}
             ARMED => ring(self),
-            _ => self.sleeper.wake(),
+            _ => drop(self.sleeper.wake()),
         }
         pass(Mark::WakeDone);
     }

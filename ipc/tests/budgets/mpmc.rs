@@ -56,6 +56,27 @@ fn a_batch_costs_one_compare_and_swap_on_each_side() {
     assert_eq!((received, receiving), (true, cost(1 + 3 * BATCH, 1 + 4 * BATCH, 1)));
 }
 
+/// With sides that may sleep, and do not: a fence and a load more for each message or batch, on each side.
+#[test]
+fn while_nobody_sleeps_a_message_or_a_batch_costs_a_fence_and_a_load() {
+    let look = |counts: Counts| Counts { loads: counts.loads + 1, fences: 1, ..counts };
+    let (mut sender, mut receiver) = warm(channel().parking());
+    let message = Tick::first();
+    assert_eq!(count(|| sender.send(&message).is_ok()), (true, look(cost(2, 3, 1))));
+    assert_eq!(count(|| receiver.recv().is_ok()), (true, look(cost(4, 5, 1))));
+    let messages: Vec<Tick> = (0..BATCH).map(|_| Tick::first()).collect();
+    let (sent, sending) = count(|| sender.send_all(&messages).is_ok());
+    assert_eq!((sent, sending), (true, look(cost(1 + BATCH, 1 + 2 * BATCH, 1))));
+    let all = messages.len();
+    let (received, receiving) = count(|| receiver.drain(all, |_| {}) == Ok(all));
+    assert_eq!((received, receiving), (true, look(cost(1 + 3 * BATCH, 1 + 4 * BATCH, 1))));
+    // Who has found nothing may have been woken for more than it takes, and asks for others that sleep.
+    assert!(matches!(receiver.try_recv(), Err(RecvError::Empty)));
+    sender.send(&message).unwrap();
+    let (received, after_nothing) = count(|| receiver.recv().is_ok());
+    assert_eq!((received, after_nothing), (true, look(cost(5, 5, 1))));
+}
+
 #[test]
 fn a_full_ring_costs_three_loads() {
     let (mut sender, _receiver) = warm(channel());

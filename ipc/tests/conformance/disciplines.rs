@@ -1,7 +1,7 @@
 //! How the sides of each discipline are opened, and what they do.
 
-use crate::channel::{Numbered, SLICE};
-use crate::{CAPACITY, Room, Where};
+use crate::channel::{HANG, Numbered, SLICE};
+use crate::{CAPACITY, Shape, Where};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_ipc::channel::broadcast::{Join, Slow};
@@ -42,54 +42,59 @@ pub(crate) trait Discipline {
     type Receiver<T: Numbered>: Receives<T>;
 
     /// Memory of this process that holds the channel.
-    fn segment<T: Numbered>(room: Room) -> Segment;
-    fn try_sender<T: Numbered>(place: &Where, room: Room) -> Result<Self::Sender<T>, OpenError> {
-        Self::open(place, room, OnFull::Block)
+    fn segment<T: Numbered>(shape: Shape) -> Segment;
+    fn try_sender<T: Numbered>(place: &Where, shape: Shape) -> Result<Self::Sender<T>, OpenError> {
+        Self::open(place, shape, OnFull::Block)
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         on_full: OnFull,
     ) -> Result<Self::Sender<T>, OpenError>;
-    fn sender<T: Numbered>(place: &Where, room: Room, on_full: OnFull) -> Self::Sender<T> {
-        Self::open(place, room, on_full).unwrap()
+    fn sender<T: Numbered>(place: &Where, shape: Shape, on_full: OnFull) -> Self::Sender<T> {
+        Self::open(place, shape, on_full).unwrap()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> Self::Receiver<T>;
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> Self::Receiver<T>;
 }
 
 /// The channel at its place.
-fn at<K: channel::open::kind::Kind, T>(place: &Where) -> Channel<K, T> {
-    let channel = match place {
+pub(crate) fn at<K: channel::open::kind::Kind, T>(place: &Where) -> Channel<K, T> {
+    match place {
         Where::Local(segment) => Channel::given(Arc::clone(segment)),
         Where::Shared(place) => Channel::named(place.directory.clone(), DOMAIN, NAME),
-    };
-    polled(channel)
+    }
 }
 
-/// Polled in a way that leaves the other side a processor.
-fn polled<K: channel::open::kind::Kind, T>(channel: Channel<K, T>) -> Channel<K, T> {
-    channel.wait(Wait::Yield).slice(SLICE)
+/// Its sides sleep, and nothing but a wake-up helps; or they poll in a way that leaves the other one a
+/// processor.
+fn waiting<K: channel::open::kind::Kind, T>(channel: Channel<K, T>, shape: Shape) -> Channel<K, T> {
+    let channel = channel.capacity(CAPACITY);
+    if shape.asleep {
+        channel.wait(Wait::Park).slice(2 * HANG)
+    } else {
+        channel.wait(Wait::Yield).slice(SLICE)
+    }
 }
 
 /// With room for the messages, in an arena beside the cells if they are large.
 fn with_arena<K: channel::open::kind::Kind, T>(
     channel: Channel<K, T>,
-    room: Room,
+    shape: Shape,
 ) -> Channel<K, T> {
-    let channel = channel.capacity(CAPACITY).max_len(room.max_len);
-    match room.arena {
+    let channel = waiting(channel, shape).max_len(shape.max_len);
+    match shape.arena {
         Some(bytes) => channel.arena(bytes),
         None => channel,
     }
 }
 
 /// With room for the messages in their cells.
-fn with_cells<K: channel::open::kind::Kind, T>(
+pub(crate) fn with_cells<K: channel::open::kind::Kind, T>(
     channel: Channel<K, T>,
-    room: Room,
+    shape: Shape,
 ) -> Channel<K, T> {
-    let max_len = room.arena.map_or(room.max_len, |_| 32 << 10);
-    channel.capacity(CAPACITY).max_len(max_len)
+    let max_len = shape.arena.map_or(shape.max_len, |_| 32 << 10);
+    waiting(channel, shape).max_len(max_len)
 }
 
 pub(crate) enum Spsc {}
@@ -117,19 +122,19 @@ impl Discipline for Spsc {
     type Sender<T: Numbered> = Sender<T>;
     type Receiver<T: Numbered> = Receiver<T>;
 
-    fn segment<T: Numbered>(room: Room) -> Segment {
-        with_arena(channel::Spsc::<T>::local(NAME), room).segment().unwrap()
+    fn segment<T: Numbered>(shape: Shape) -> Segment {
+        with_arena(channel::Spsc::<T>::local(NAME), shape).segment().unwrap()
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         on_full: OnFull,
     ) -> Result<Sender<T>, OpenError> {
-        let channel: channel::Spsc<T> = with_arena(at(place), room);
+        let channel: channel::Spsc<T> = with_arena(at(place), shape);
         channel.on_full(on_full).sender()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> Receiver<T> {
-        let channel: channel::Spsc<T> = with_arena(at(place), room);
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> Receiver<T> {
+        let channel: channel::Spsc<T> = with_arena(at(place), shape);
         channel.receiver().unwrap()
     }
 }
@@ -150,19 +155,19 @@ impl Discipline for Lanes {
     type Sender<T: Numbered> = Sender<T>;
     type Receiver<T: Numbered> = LanesReceiver<T>;
 
-    fn segment<T: Numbered>(room: Room) -> Segment {
-        with_arena(channel::Lanes::<T>::local(NAME).senders(3), room).segment().unwrap()
+    fn segment<T: Numbered>(shape: Shape) -> Segment {
+        with_arena(channel::Lanes::<T>::local(NAME).senders(3), shape).segment().unwrap()
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         on_full: OnFull,
     ) -> Result<Sender<T>, OpenError> {
-        let channel: channel::Lanes<T> = with_arena(at(place), room);
+        let channel: channel::Lanes<T> = with_arena(at(place), shape);
         channel.senders(3).on_full(on_full).sender()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> LanesReceiver<T> {
-        let channel: channel::Lanes<T> = with_arena(at(place), room);
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> LanesReceiver<T> {
+        let channel: channel::Lanes<T> = with_arena(at(place), shape);
         channel.senders(3).receiver().unwrap()
     }
 }
@@ -195,19 +200,21 @@ impl Discipline for Mpmc {
     type Sender<T: Numbered> = MpmcSender<T>;
     type Receiver<T: Numbered> = MpmcReceiver<T>;
 
-    fn segment<T: Numbered>(room: Room) -> Segment {
-        with_cells(channel::Mpmc::<T>::local(NAME).senders(2).receivers(2), room).segment().unwrap()
+    fn segment<T: Numbered>(shape: Shape) -> Segment {
+        with_cells(channel::Mpmc::<T>::local(NAME).senders(2).receivers(2), shape)
+            .segment()
+            .unwrap()
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         on_full: OnFull,
     ) -> Result<MpmcSender<T>, OpenError> {
-        let channel: channel::Mpmc<T> = with_cells(at(place), room);
+        let channel: channel::Mpmc<T> = with_cells(at(place), shape);
         channel.senders(2).receivers(2).on_full(on_full).sender()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> MpmcReceiver<T> {
-        let channel: channel::Mpmc<T> = with_cells(at(place), room);
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> MpmcReceiver<T> {
+        let channel: channel::Mpmc<T> = with_cells(at(place), shape);
         channel.senders(2).receivers(2).receiver().unwrap()
     }
 }
@@ -240,19 +247,19 @@ impl Discipline for Broadcast {
     type Sender<T: Numbered> = BroadcastSender<T>;
     type Receiver<T: Numbered> = BroadcastReceiver<T>;
 
-    fn segment<T: Numbered>(room: Room) -> Segment {
-        with_cells(channel::Broadcast::<T>::local(NAME).readers(2), room).segment().unwrap()
+    fn segment<T: Numbered>(shape: Shape) -> Segment {
+        with_cells(channel::Broadcast::<T>::local(NAME).readers(2), shape).segment().unwrap()
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         on_full: OnFull,
     ) -> Result<BroadcastSender<T>, OpenError> {
-        let channel: channel::Broadcast<T> = with_cells(at(place), room);
+        let channel: channel::Broadcast<T> = with_cells(at(place), shape);
         channel.readers(2).on_full(on_full).sender()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> BroadcastReceiver<T> {
-        let channel: channel::Broadcast<T> = with_cells(at(place), room);
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> BroadcastReceiver<T> {
+        let channel: channel::Broadcast<T> = with_cells(at(place), shape);
         channel.readers(2).receiver(Join::Newest, Slow::Gate).unwrap()
     }
 }
@@ -312,19 +319,19 @@ impl Discipline for Latest {
     type Sender<T: Numbered> = LatestWriter<T>;
     type Receiver<T: Numbered> = Watching<T>;
 
-    fn segment<T: Numbered>(room: Room) -> Segment {
-        with_cells(channel::Latest::<T>::local(NAME), room).segment().unwrap()
+    fn segment<T: Numbered>(shape: Shape) -> Segment {
+        with_cells(channel::Latest::<T>::local(NAME), shape).segment().unwrap()
     }
     fn open<T: Numbered>(
         place: &Where,
-        room: Room,
+        shape: Shape,
         _: OnFull,
     ) -> Result<LatestWriter<T>, OpenError> {
-        let channel: channel::Latest<T> = with_cells(at(place), room);
+        let channel: channel::Latest<T> = with_cells(at(place), shape);
         channel.writer()
     }
-    fn receiver<T: Numbered>(place: &Where, room: Room) -> Watching<T> {
-        let channel: channel::Latest<T> = with_cells(at(place), room);
+    fn receiver<T: Numbered>(place: &Where, shape: Shape) -> Watching<T> {
+        let channel: channel::Latest<T> = with_cells(at(place), shape);
         let reader = channel.reader().unwrap();
         Watching { reader, seen: 0 }
     }

@@ -1,15 +1,17 @@
 //! What is true of every channel, whatever its discipline: of channels between the threads of one process
 //! and of those that lie in a segment, for plain messages and for rich ones, in their cells and too
-//! large for them.
+//! large for them, between sides that poll and sides that sleep.
 //!
 //! A discipline takes part by saying how its sides are opened and what they do ([`Discipline`]). What one of
 //! them promises beyond this, its own tests show.
 
+mod bytes;
 #[path = "../channel/mod.rs"]
 mod channel;
 mod disciplines;
 mod large;
 
+use bytes::MpmcBytes;
 use channel::{HANG, Numbered, Order, Place, Tick};
 use disciplines::{Broadcast, Discipline, Lanes, Latest, Mpmc, Receives, Sends, Spsc};
 use large::{Bulk, Slab};
@@ -31,41 +33,44 @@ enum Where {
     Shared(Place),
 }
 
-/// Whether messages stand in their cells.
+/// Where messages stand, and how sides wait.
 #[derive(Clone, Copy)]
-struct Room {
+struct Shape {
     max_len: usize,
-    /// For those that do not, where the discipline has such a place.
+    /// For messages that do not stand in their cells, where the discipline has such a place.
     arena: Option<u64>,
+    /// Whether sides sleep.
+    asleep: bool,
 }
 
-const INLINE: Room = Room { max_len: 1_024, arena: None };
-const LARGE: Room = Room { max_len: 64, arena: Some(128 << 10) };
+const INLINE: Shape = Shape { max_len: 1_024, arena: None, asleep: false };
+const LARGE: Shape = Shape { max_len: 64, arena: Some(128 << 10), ..INLINE };
+const ASLEEP: Shape = Shape { asleep: true, ..INLINE };
 
 /// A channel that can be opened again and again.
 struct Opened<D: Discipline, T: Message> {
-    room: Room,
+    shape: Shape,
     place: Where,
     _of: std::marker::PhantomData<(D, T)>,
 }
 
 impl<D: Discipline, T: Numbered> Opened<D, T> {
-    fn local(room: Room) -> Self {
-        let segment = Arc::new(D::segment::<T>(room));
-        Self { room, place: Where::Local(segment), _of: std::marker::PhantomData }
+    fn local(shape: Shape) -> Self {
+        let segment = Arc::new(D::segment::<T>(shape));
+        Self { shape, place: Where::Local(segment), _of: std::marker::PhantomData }
     }
 
-    fn shared(room: Room) -> Self {
+    fn shared(shape: Shape) -> Self {
         let place = Where::Shared(Place::new());
-        Self { room, place, _of: std::marker::PhantomData }
+        Self { shape, place, _of: std::marker::PhantomData }
     }
 
     fn sender(&self, on_full: OnFull) -> D::Sender<T> {
-        D::sender(&self.place, self.room, on_full)
+        D::sender(&self.place, self.shape, on_full)
     }
 
     fn receiver(&self) -> D::Receiver<T> {
-        D::receiver(&self.place, self.room)
+        D::receiver(&self.place, self.shape)
     }
 
     fn pair(&self) -> (D::Sender<T>, D::Receiver<T>) {
@@ -223,12 +228,12 @@ fn a_message_that_never_fits_is_refused<D: Discipline>(channel: &Opened<D, Bulk>
 
 /// The checks of one discipline at one place, of one type.
 macro_rules! checks {
-    ($discipline:ty, $place:ident, $name:ident: $message:ty = $room:expr) => {
+    ($discipline:ty, $place:ident, $name:ident: $message:ty = $shape:expr) => {
         mod $name {
             use super::*;
 
             fn channel() -> Opened<$discipline, $message> {
-                Opened::$place($room)
+                Opened::$place($shape)
             }
 
             checks!(@tests one_by_one in_order_between_threads nothing_is_there
@@ -258,6 +263,7 @@ macro_rules! conformance {
         mod $place {
             use super::*;
             checks!($discipline, $place, plain: Tick = INLINE);
+            checks!($discipline, $place, asleep: Tick = ASLEEP);
             checks!($discipline, $place, rich: Order = INLINE);
             checks!($discipline, $place, plain_large: Slab = LARGE);
             checks!($discipline, $place, rich_large: Bulk = LARGE);
@@ -276,6 +282,7 @@ conformance! {
     spsc: Spsc;
     lanes: Lanes;
     mpmc: Mpmc;
+    mpmc_bytes: MpmcBytes;
     broadcast: Broadcast;
     latest: Latest;
 }
@@ -293,6 +300,7 @@ fn another_type_is_refused() {
     refused::<Spsc>();
     refused::<Lanes>();
     refused::<Mpmc>();
+    refused::<MpmcBytes>();
     refused::<Broadcast>();
     refused::<Latest>();
 }

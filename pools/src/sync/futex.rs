@@ -40,13 +40,13 @@ impl Futex {
         let _ = wait(self.kernels(), Flags::empty(), expected, timeout.as_ref());
     }
 
-    /// Wakes one sleeper.
+    /// Wakes one sleeper; whether there was one.
     #[cold]
-    pub fn wake(&self) {
+    pub fn wake(&self) -> bool {
         use rustix::thread::futex::{Flags, wake};
         super::note_system_call();
         // Fails only for an address that is not mapped.
-        let _ = wake(self.kernels(), Flags::empty(), 1);
+        wake(self.kernels(), Flags::empty(), 1).is_ok_and(|woken| woken > 0)
     }
 
     /// Wakes everybody who sleeps on it.
@@ -69,7 +69,8 @@ impl Futex {
 #[cfg(loom)]
 #[derive(Debug, Default)]
 struct Bed {
-    lock: loom::sync::Mutex<()>,
+    /// How many sleep and were not woken yet.
+    lock: loom::sync::Mutex<usize>,
     woken: loom::sync::Condvar,
 }
 
@@ -78,21 +79,26 @@ impl Futex {
     /// Sleeps while the word is `expected`. There is no time in models, and no timeout: a wake-up
     /// that is lost is lost for good.
     pub fn wait(&self, expected: u32, _timeout: Option<Duration>) {
-        let asleep = self.bed.lock.lock().expect("no model panics with it");
+        let mut asleep = self.bed.lock.lock().expect("no model panics with it");
         if self.word.load(super::Ordering::Relaxed) == expected {
+            *asleep += 1;
             drop(self.bed.woken.wait(asleep).expect("no model panics with it"));
         }
     }
 
-    /// Wakes one sleeper.
-    pub fn wake(&self) {
-        let _awake = self.bed.lock.lock().expect("no model panics with it");
+    /// Wakes one sleeper; whether there was one.
+    pub fn wake(&self) -> bool {
+        let mut asleep = self.bed.lock.lock().expect("no model panics with it");
+        let is_one = *asleep > 0;
+        *asleep = asleep.saturating_sub(1);
         self.bed.woken.notify_one();
+        is_one
     }
 
     /// Wakes everybody who sleeps on it.
     pub fn wake_all(&self) {
-        let _awake = self.bed.lock.lock().expect("no model panics with it");
+        let mut asleep = self.bed.lock.lock().expect("no model panics with it");
+        *asleep = 0;
         self.bed.woken.notify_all();
     }
 }
@@ -136,5 +142,6 @@ mod tests {
         futex.store(1, SeqCst);
         futex.wake();
         sleeper.join().unwrap();
+        assert!(!futex.wake(), "nobody sleeps");
     }
 }

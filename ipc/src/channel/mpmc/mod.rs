@@ -3,27 +3,29 @@
 //! | module | what lives there |
 //! |---|---|
 //! | this one | where the ring's words and bodies are |
-//! | `open` | [`Mpmc`]: take a side of such a channel |
 //! | `others` | who else is there, and whether they live |
+//! | [`bytes`] | to send and receive messages without a Rust type |
 //! | [`receiver`] | to receive: messages are read in this receiver's hand |
+//! | `search` | where a receiver's messages come from, what the dead left included |
 //! | [`sender`] | to send: messages are built before a place is claimed |
 //!
 //! The ring is [`ring::mpmc`](crate::ring::mpmc), which says what happens when a process dies in it.
 //! No user's code runs while a position is claimed: senders build archives in memory of their own and copy
 //! them, and receivers copy them out of their cells before they look at them.
 
-mod open;
-mod others;
+pub mod bytes;
+pub(super) mod others;
 pub mod receiver;
+mod search;
 pub mod sender;
 
-pub use open::Mpmc;
+pub use bytes::{MpmcBytesReceiver, MpmcBytesSender, MpmcReceived};
 pub use receiver::{MpmcReceiver, MpmcSample};
 pub use sender::MpmcSender;
 
 use crate::ring::geometry::Discipline;
 use crate::ring::layout::CellHead;
-use crate::ring::mpmc::layout::{IndexLine, consumer_lines, hand_stride};
+use crate::ring::mpmc::layout::{IndexLines, SenderLine, consumer_lines, hand_stride};
 use crate::ring::mpmc::{Source, Words};
 use crate::segment::ChannelInfo;
 use strait_pools::placement::{Many, Mapped, MappedMany, MappedOne};
@@ -65,10 +67,11 @@ pub(super) unsafe fn map(info: &ChannelInfo) -> (Words<Mapped>, Bodies) {
     let from = |region: &strait_pools::region::Region, start: usize| {
         region.window(start, region.len() - start).expect(CUT)
     };
-    let line = size_of::<IndexLine>();
+    // Lines of both kinds have one size.
+    let (first, line) = (size_of::<IndexLines>(), size_of::<SenderLine>());
     let cells = from(&producers, geometry.cells_offset());
     let hands = from(&consumers, consumer_lines(receivers));
-    let (sender_lines, receiver_lines) = (from(&producers, line), from(&consumers, line));
+    let (sender_lines, receiver_lines) = (from(&producers, first), from(&consumers, first));
     let (senders, receivers) = (senders.next_power_of_two(), receivers.next_power_of_two());
     // SAFETY: the caller keeps the segment mapped.
     let tail = unsafe { MappedOne::new(&producers, 0) }.expect(CUT);

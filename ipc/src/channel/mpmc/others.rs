@@ -1,6 +1,7 @@
 //! Who else is at a channel, and whether they live.
 
 use crate::channel::link::{End, leave};
+use crate::channel::together;
 use crate::channel::wait::Patience;
 use crate::endpoint::{AttachError, Endpoint, PeerView, Role};
 use crate::ring::mpmc::Parties;
@@ -12,7 +13,7 @@ use strait_pools::environment::{Liveness, Peer};
 
 /// All sides of a channel in one role.
 #[derive(Debug)]
-pub(super) struct Sides(Vec<PeerView>);
+pub(in crate::channel) struct Sides(Vec<PeerView>);
 
 impl Sides {
     fn new(segment: &Arc<Segment>, info: &ChannelInfo, role: Role) -> Result<Self, AttachError> {
@@ -28,24 +29,7 @@ impl Sides {
         view.is_some_and(|view| view.probe() == Peer::Alive)
     }
 
-    /// Those who were here, as a whole: alive if one is; else as the one that left last.
-    fn standing(&self, ask: impl Fn(&PeerView) -> Peer) -> Peer {
-        if self.0.iter().any(|view| ask(view) == Peer::Alive) {
-            return Peer::Alive;
-        }
-        self.last().map_or(Peer::Absent, |(standing, _)| standing)
-    }
-
-    /// The one that left last, and how, as memory says.
-    fn last(&self) -> Option<(Peer, crate::endpoint::Holder)> {
-        let ended = |view: &PeerView| {
-            let (standing, holder) = view.entry();
-            matches!(standing, Peer::Closed | Peer::Died).then_some((standing, holder))
-        };
-        self.0.iter().filter_map(ended).max_by_key(|(_, holder)| holder.ended_unix_ns)
-    }
-
-    pub(super) fn views(&self) -> &[PeerView] {
+    pub(in crate::channel) fn views(&self) -> &[PeerView] {
         &self.0
     }
 }
@@ -53,20 +37,20 @@ impl Sides {
 /// As a whole: a side waits for any of those across the ring.
 impl Liveness for Sides {
     fn glance(&self) -> Peer {
-        self.standing(Liveness::glance)
+        together::standing(self.0.iter(), PeerView::glance)
     }
 
     fn probe(&self) -> Peer {
-        self.standing(Liveness::probe)
+        together::standing(self.0.iter(), PeerView::probe)
     }
 }
 
 /// One side's tie to its channel, and to all others.
 #[derive(Debug)]
-pub(super) struct Tie {
-    pub(super) guard: Guard,
-    pub(super) channel: String,
-    pub(super) patience: Patience,
+pub(in crate::channel) struct Tie {
+    pub(in crate::channel) guard: Guard,
+    pub(in crate::channel) channel: String,
+    pub(in crate::channel) patience: Patience,
     role: Role,
     /// `None` only while dropping.
     held: Option<Held>,
@@ -83,7 +67,7 @@ struct Held {
 }
 
 impl Tie {
-    pub(super) fn new(
+    pub(in crate::channel) fn new(
         segment: Arc<Segment>,
         info: &ChannelInfo,
         endpoint: Endpoint,
@@ -103,12 +87,17 @@ impl Tie {
         Ok(Self { guard, channel, patience, role, held: Some(held) })
     }
 
+    /// The memory.
+    pub(in crate::channel) fn segment(&self) -> &Segment {
+        &self.held().segment
+    }
+
     fn held(&self) -> &Held {
         self.held.as_ref().expect("a side is tied until it is dropped")
     }
 
     /// Those across the ring.
-    pub(super) fn others(&self) -> &Sides {
+    pub(in crate::channel) fn others(&self) -> &Sides {
         match self.role {
             Role::Producer => &self.held().receivers,
             Role::Consumer => &self.held().senders,
@@ -117,17 +106,12 @@ impl Tie {
 
     /// How all those across the ring ended, if memory says that they did.
     #[cold]
-    pub(super) fn ended(&self) -> Option<End> {
-        let others = self.others();
-        if matches!(others.glance(), Peer::Alive | Peer::Absent) {
-            return None;
-        }
-        let (standing, holder) = others.last()?;
-        Some(End::new(standing == Peer::Died, self.channel.clone(), holder))
+    pub(in crate::channel) fn ended(&self) -> Option<End> {
+        together::end(self.others().0.iter(), &self.channel)
     }
 
     /// Says that this side was left in good order. What is mapped stays mapped.
-    pub(super) fn close(&mut self) {
+    pub(in crate::channel) fn close(&mut self) {
         if let Some(held) = &mut self.held {
             held.endpoint = None;
         }

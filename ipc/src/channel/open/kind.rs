@@ -52,6 +52,36 @@ impl Kind for Lanes {
     }
 }
 
+/// Several senders and several receivers; each message goes to one receiver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mpmc {
+    pub(super) senders: Option<u32>,
+    pub(super) receivers: Option<u32>,
+    pub(super) at_most_once: bool,
+}
+
+/// Sides of each kind of a channel that was not given a number.
+const DEFAULT_SIDES: u32 = 16;
+
+impl Kind for Mpmc {
+    fn discipline(&self) -> Discipline {
+        Discipline::Mpmc {
+            senders: self.senders.unwrap_or(DEFAULT_SIDES),
+            receivers: self.receivers.unwrap_or(DEFAULT_SIDES),
+        }
+    }
+
+    fn accepts(&self, found: Discipline) -> bool {
+        let agrees = |asked: Option<u32>, found| asked.is_none_or(|asked| asked == found);
+        match found {
+            Discipline::Mpmc { senders, receivers } => {
+                agrees(self.senders, senders) && agrees(self.receivers, receivers)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// One sender, and all messages to all receivers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Broadcast {

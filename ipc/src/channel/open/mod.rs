@@ -9,6 +9,7 @@
 //! | `lanes` | [`Lanes`]: take a side of a channel of lanes |
 //! | `ring` | take over half of a single-producer single-consumer ring |
 //! | `spsc` | [`Spsc`]: take a side of a single-producer single-consumer channel |
+//! | `mpmc` | [`Mpmc`]: take a side of a channel with several on both |
 //! | `broadcast` | [`Broadcast`]: send, receive or observe |
 //! | `latest` | [`Latest`]: write or read |
 
@@ -18,6 +19,7 @@ mod content;
 pub mod kind;
 mod lanes;
 mod latest;
+mod mpmc;
 mod ring;
 mod spsc;
 
@@ -26,6 +28,7 @@ pub(super) use content::Content;
 use kind::Kind;
 pub use lanes::Lanes;
 pub use latest::Latest;
+pub use mpmc::Mpmc;
 pub(super) use ring::side_of;
 pub use spsc::Spsc;
 

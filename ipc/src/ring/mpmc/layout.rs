@@ -3,8 +3,9 @@
 //! ```text
 //! producer region                              consumer region
 //!   0    tail      next position to claim        0    head      next position to claim
-//!   128  SenderLine of sender 0                  128  ReceiverLine of receiver 0
-//!   256  SenderLine of sender 1                  256  ReceiverLine of receiver 1
+//!   128  CrowdLine where senders sleep           128  CrowdLine where receivers sleep
+//!   256  SenderLine of sender 0                  256  ReceiverLine of receiver 0
+//!   384  SenderLine of sender 1                  384  ReceiverLine of receiver 1
 //!   …    as many as a power of two               …    as many as a power of two
 //!   …    cell 0, cell 1, …                       …    the hand of receiver 0, of receiver 1, …
 //!   …    the store, from the next page on
@@ -22,18 +23,19 @@
 //! as a cell is. The lap of a position is how often the ring went around before it. Positions have 58 bits:
 //! at 100 million messages a second they last for ninety years. Zeroed memory is a new ring.
 
+use crate::ring::crowd::CrowdLine;
 use strait_pools::region::Shared;
 use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
 use strait_pools::sync::{AtomicU64, Site};
 
 /// Bytes in front of the cells, for so many senders.
 pub const fn producer_lines(senders: u32) -> usize {
-    size_of::<IndexLine>() + senders.next_power_of_two() as usize * size_of::<SenderLine>()
+    size_of::<IndexLines>() + senders.next_power_of_two() as usize * size_of::<SenderLine>()
 }
 
 /// Bytes in front of the hands, for so many receivers.
 pub const fn consumer_lines(receivers: u32) -> usize {
-    size_of::<IndexLine>() + receivers.next_power_of_two() as usize * size_of::<ReceiverLine>()
+    size_of::<IndexLines>() + receivers.next_power_of_two() as usize * size_of::<ReceiverLine>()
 }
 
 /// Distance from one hand to the next, for cells of so many bytes: whole lines.
@@ -49,12 +51,16 @@ pub const fn consumer_bytes(receivers: u32, cell: usize) -> usize {
 /// Most positions that are claimed at once.
 pub const MAX_BATCH: u64 = 64;
 
-/// The word for which all sides of one kind compete: the tail, or the head.
+/// What all sides of one kind share: the tail or the head, for which they compete, and where they sleep.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
-pub struct IndexLine {
+pub struct IndexLines {
     /// The next position to claim. Never goes back.
     pub position: AtomicU64,
+    #[cfg(not(loom))]
+    line0: [AtomicU64; 15],
+    /// Where they sleep while there is nothing to claim: a line that is written only then.
+    pub crowd: CrowdLine,
 }
 
 /// What a sender has on record. Written by that sender.
@@ -202,7 +208,7 @@ impl State {
 }
 
 // SAFETY: repr(C), atomics only, zero is valid, nothing to drop.
-unsafe impl Shared for IndexLine {}
+unsafe impl Shared for IndexLines {}
 // SAFETY: as above; `Intent` is an atomic.
 unsafe impl Shared for SenderLine {}
 // SAFETY: as above.
@@ -212,8 +218,9 @@ unsafe impl Shared for ReceiverLine {}
 #[cfg(not(loom))]
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<IndexLine>() == 128);
-    assert!(offset_of!(IndexLine, position) == 0);
+    assert!(size_of::<IndexLines>() == 256);
+    assert!(offset_of!(IndexLines, position) == 0);
+    assert!(offset_of!(IndexLines, crowd) == 128);
     assert!(size_of::<SenderLine>() == 128);
     assert!(offset_of!(SenderLine, intent) == 0);
     assert!(offset_of!(SenderLine, dropped) == 8);

@@ -55,6 +55,21 @@
 //! and all senders once they have gone around the ring, until it goes on or dies: it is alive, and nobody
 //! takes from it what it may be about to write.
 //!
+//! # Sleeping
+//!
+//! In a ring made for it receivers sleep while it is empty and senders while it is full, each kind on a word
+//! of its own ([`crowd`](super::crowd)). A message or a batch wakes one receiver, a freed cell one sender (of
+//! a batch, the last cell): a fence and a load while nobody sleeps. That one may be woken for more than it
+//! takes: for the first message of a batch, or for the one that was missing before others which were published
+//! earlier, in vain. So whoever has found nothing looks, once it has claimed something, whether there is more
+//! and others sleep: then it wakes the next. A message at the head is thus never left to those who sleep:
+//! whoever published it woke one, and if that one found something else missing and slept again, whoever
+//! published what was missing woke one as well, who either takes what is there and looks, or finds all of it
+//! taken. What it has to see was published before the kernel was called by whoever published it, and the
+//! kernel's own lock orders the calls.
+//!
+//! Who repairs has found nothing before, and so wakes another for what stands behind a hole.
+//!
 //! # When a process dies here
 //!
 //! *A sender*: what it had published counts. What it had claimed and not published is a hole, which any
@@ -66,6 +81,8 @@
 //! receivers left one at a time, under a lock that the kernel takes from the dead.
 //! *A successor*: finds its predecessor's record on its own line, and finishes that before it takes
 //! messages. If it dies before, the record still stands.
+//! *Somebody who was to wake another*, or who was woken: nobody notices. Those that sleep look again at the end
+//! of their slice, or when a successor comes, which wakes all across the ring.
 
 pub mod layout;
 pub mod receiver;
@@ -73,7 +90,7 @@ pub mod repair;
 pub mod sender;
 
 pub use super::spsc::Corrupt;
-use layout::{IndexLine, ReceiverLine, SenderLine, State};
+use layout::{IndexLines, ReceiverLine, SenderLine, State};
 pub use receiver::{Receiver, Source, Taken};
 pub use repair::{Parties, Repair};
 pub use sender::Sender;
@@ -85,9 +102,9 @@ use strait_pools::sync::{AtomicU64, Site};
 #[derive(Debug)]
 pub struct Words<P: Placement> {
     /// The position that is sent next.
-    pub tail: P::One<IndexLine>,
+    pub tail: P::One<IndexLines>,
     /// The position that is received next.
-    pub head: P::One<IndexLine>,
+    pub head: P::One<IndexLines>,
     /// One line for each sender there may be.
     pub senders: P::Many<SenderLine>,
     /// One line for each receiver there may be.
@@ -139,7 +156,7 @@ impl<P: Placement> Words<P> {
     #[inline(always)]
     fn look_again(
         &self,
-        index: &IndexLine,
+        index: &IndexLines,
         position: u64,
         expected: u64,
     ) -> Result<Option<u64>, Corrupt> {
@@ -155,7 +172,7 @@ impl<P: Placement> Words<P> {
     #[inline(never)]
     fn explain(
         &self,
-        index: &IndexLine,
+        index: &IndexLines,
         position: u64,
         expected: u64,
     ) -> Result<Option<u64>, Corrupt> {

@@ -5,7 +5,7 @@ use super::{Corrupt, Words};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::{Many, Placement};
 use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
-use strait_pools::sync::Site;
+use strait_pools::sync::{Site, step};
 
 /// A receiving side. There is one at each endpoint, and it is `&mut` to use.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ pub struct Receiver<P: Placement> {
     /// Whether the record on this side's line is a predecessor's.
     pub(super) inherits: bool,
     claimed: Claimed,
+    /// Whether sides may sleep.
+    parking: bool,
+    /// Whether there was nothing since this side last claimed something. It then may have been woken for
+    /// more than it takes. Never set if nobody sleeps.
+    waited: bool,
 }
 
 /// Positions that are claimed and not taken.
@@ -55,16 +60,20 @@ impl<P: Placement> Receiver<P> {
     /// The receiving side number `me`, of which the caller is the only one.
     ///
     /// With `hands`, messages are delivered at least once: each is noted in the segment while it is in
-    /// hand. Without, whatever this side has taken when it dies is lost, and repeated by nobody.
-    pub fn new(words: Words<P>, me: u64, hands: bool) -> Self {
+    /// hand. Without, whatever this side has taken when it dies is lost, and repeated by nobody. With
+    /// `parking`, it is of a ring whose sides may sleep.
+    pub fn new(words: Words<P>, me: u64, hands: bool, parking: bool) -> Self {
         let state = State::of(words.states.len());
+        let (holding, inherits, waited) = (false, false, parking);
         let claimed = Claimed::default();
         let mut receiver =
-            Self { words, state, me, hands, holding: false, inherits: false, claimed };
+            Self { words, state, me, hands, holding, inherits, claimed, parking, waited };
         let line = receiver.line();
         // Pairs with `mpmc.clear`: an heir has read what was in this hand.
         let hand = line.hand.load(Acquire.at("mpmc.inherit"));
         receiver.inherits = hand != 0 || line.intent.is_some();
+        // What a predecessor freed it perhaps told nobody.
+        receiver.rouse();
         receiver
     }
 
@@ -127,32 +136,70 @@ impl<P: Placement> Receiver<P> {
         let mut first = head.load(Relaxed);
         let mut on_record = false;
         loop {
-            let claimed = self.ready_from(first, most);
-            if claimed.count == 0 {
-                match self.words.look_again(&self.words.head, first, self.state.ready(first)) {
-                    Ok(Some(now)) => first = now,
-                    empty => {
-                        if on_record {
-                            self.line().intent.withdraw();
-                        }
-                        return empty.map(|_| false);
+            let claimed = match self.find(first, most) {
+                Ok(claimed @ Claimed { count: 1.., .. }) => claimed,
+                empty => {
+                    if on_record {
+                        self.line().intent.withdraw();
                     }
+                    self.waited = self.parking;
+                    return empty.map(|_| false);
                 }
-            } else {
-                self.line().intent.declare(first, claimed.count);
-                on_record = true;
-                pass(Mark::TakingIntended);
-                // Pairs with `mpmc.head`: who sees the head moved sees the intent.
-                let (moved, not) = (Release.at("mpmc.claim_head"), Relaxed);
-                match head.compare_exchange(first, first.wrapping_add(claimed.count), moved, not) {
-                    Ok(_) => {
-                        pass(Mark::TakingClaimed);
-                        self.claimed = claimed;
-                        return Ok(true);
+            };
+            let Claimed { first: found, count, .. } = claimed;
+            self.line().intent.declare(found, count);
+            on_record = true;
+            pass(Mark::TakingIntended);
+            // Pairs with `mpmc.head`: who sees the head moved sees the intent.
+            let (moved, not) = (Release.at("mpmc.claim_head"), Relaxed);
+            match head.compare_exchange(found, found.wrapping_add(count), moved, not) {
+                Ok(_) => {
+                    pass(Mark::TakingClaimed);
+                    self.claimed = claimed;
+                    if self.waited {
+                        self.waited = false;
+                        self.share();
                     }
-                    Err(now) => first = now,
+                    return Ok(true);
                 }
+                Err(now) => first = now,
             }
+        }
+    }
+
+    /// What is ready at the head, which was at `first`: up to `most` messages.
+    #[inline(always)]
+    fn find(&self, mut first: u64, most: u64) -> Result<Claimed, Corrupt> {
+        loop {
+            let claimed = self.ready_from(first, most);
+            if claimed.count > 0 {
+                return Ok(claimed);
+            }
+            match self.words.look_again(&self.words.head, first, self.state.ready(first))? {
+                Some(now) => first = now,
+                None => return Ok(claimed),
+            }
+        }
+    }
+
+    /// Wakes another receiver if there is a message for it: this one may have been woken for both.
+    #[cold]
+    #[inline(never)]
+    fn share(&self) {
+        let head = &self.words.head;
+        let is_ready = |next: Claimed| next.count > 0;
+        if head.crowd.is_occupied()
+            && self.find(head.position.load(Relaxed), 1).is_ok_and(is_ready)
+            && step("mpmc.next_receiver")
+        {
+            head.crowd.wake_sleeper();
+        }
+    }
+
+    /// Wakes all senders that sleep; done by itself only after closing.
+    pub fn rouse(&self) {
+        if self.parking {
+            self.words.tail.crowd.rouse();
         }
     }
 
@@ -192,6 +239,10 @@ impl<P: Placement> Receiver<P> {
         // Pairs with `mpmc.room`: the reads of the body are over.
         self.words.states.at(position).store(taken, Release.at("mpmc.free"));
         pass(Mark::TakingFreed);
+        // Once for a batch: then there is room for all that may have been waited for.
+        if self.parking && self.claimed.count == 0 {
+            self.words.tail.crowd.wake_one();
+        }
     }
 
     /// Releases the message in hand: if this side dies, it is not delivered again.

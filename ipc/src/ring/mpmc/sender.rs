@@ -5,7 +5,7 @@ use super::{Corrupt, Words};
 use strait_pools::marks::{Mark, pass};
 use strait_pools::placement::{Many, Placement};
 use strait_pools::sync::Ordering::{Acquire, Relaxed, Release};
-use strait_pools::sync::Site;
+use strait_pools::sync::{Site, step};
 
 /// A sending side. There is one at each endpoint, and it is `&mut` to use.
 #[derive(Debug)]
@@ -14,15 +14,22 @@ pub struct Sender<P: Placement> {
     state: State,
     /// Which of the sending sides.
     me: u64,
+    /// Whether sides may sleep.
+    parking: bool,
+    /// Whether there was no room since this side last claimed some. It then may have been woken for more
+    /// than it takes. Never set if nobody sleeps.
+    waited: bool,
 }
 
 impl<P: Placement> Sender<P> {
-    /// The sending side number `me`, of which the caller is the only one. What a predecessor left
-    /// unpublished becomes nobody's.
-    pub fn new(words: Words<P>, me: u64) -> Self {
+    /// The sending side number `me`, of which the caller is the only one; with `parking`, of a ring whose
+    /// sides may sleep. What a predecessor left unpublished becomes nobody's.
+    pub fn new(words: Words<P>, me: u64, parking: bool) -> Self {
         let state = State::of(words.states.len());
-        let sender = Self { words, state, me };
+        let sender = Self { words, state, me, parking, waited: parking };
         sender.line().intent.withdraw();
+        // What a predecessor published it perhaps told nobody.
+        sender.rouse();
         sender
     }
 
@@ -53,6 +60,9 @@ impl<P: Placement> Sender<P> {
             self.words.states.at(position).store(ready, Release.at("mpmc.publish"));
             pass(Mark::TicketPublished);
         }
+        if self.parking {
+            self.words.head.crowd.wake_one();
+        }
         Ok(count)
     }
 
@@ -63,31 +73,68 @@ impl<P: Placement> Sender<P> {
         let mut first = tail.load(Relaxed);
         let mut on_record = false;
         loop {
-            let count = self.free_from(first, most);
-            if count == 0 {
-                match self.words.look_again(&self.words.tail, first, self.state.free(first)) {
-                    Ok(Some(now)) => first = now,
-                    full => {
-                        if on_record {
-                            self.line().intent.withdraw();
-                        }
-                        return full.map(|_| (first, 0));
+            let (found, count) = match self.find(first, most) {
+                Ok(found @ (_, 1..)) => found,
+                full => {
+                    if on_record {
+                        self.line().intent.withdraw();
                     }
+                    self.waited = self.parking;
+                    return full;
                 }
-            } else {
-                self.line().intent.declare(first, count);
-                on_record = true;
-                pass(Mark::TicketIntended);
-                // Pairs with `mpmc.tail`: who sees the tail moved sees the intent.
-                let (moved, not) = (Release.at("mpmc.claim_tail"), Relaxed);
-                match tail.compare_exchange(first, first.wrapping_add(count), moved, not) {
-                    Ok(_) => {
-                        pass(Mark::TicketClaimed);
-                        return Ok((first, count));
+            };
+            self.line().intent.declare(found, count);
+            on_record = true;
+            pass(Mark::TicketIntended);
+            // Pairs with `mpmc.tail`: who sees the tail moved sees the intent.
+            let (moved, not) = (Release.at("mpmc.claim_tail"), Relaxed);
+            match tail.compare_exchange(found, found.wrapping_add(count), moved, not) {
+                Ok(_) => {
+                    pass(Mark::TicketClaimed);
+                    if self.waited {
+                        self.waited = false;
+                        self.share();
                     }
-                    Err(now) => first = now,
+                    return Ok((found, count));
                 }
+                Err(now) => first = now,
             }
+        }
+    }
+
+    /// The tail, which was at `first`, and how many cells are free there, up to `most`.
+    #[inline(always)]
+    fn find(&self, mut first: u64, most: u64) -> Result<(u64, u64), Corrupt> {
+        loop {
+            let count = self.free_from(first, most);
+            if count > 0 {
+                return Ok((first, count));
+            }
+            match self.words.look_again(&self.words.tail, first, self.state.free(first))? {
+                Some(now) => first = now,
+                None => return Ok((first, 0)),
+            }
+        }
+    }
+
+    /// Wakes another sender if there is room for it: this one may have been woken for both.
+    #[cold]
+    #[inline(never)]
+    fn share(&self) {
+        let tail = &self.words.tail;
+        let has_room = |(_, count)| count > 0;
+        if tail.crowd.is_occupied()
+            && self.find(tail.position.load(Relaxed), 1).is_ok_and(has_room)
+            && step("mpmc.next_sender")
+        {
+            tail.crowd.wake_sleeper();
+        }
+    }
+
+    /// Wakes all receivers that sleep; done by itself only after closing.
+    pub fn rouse(&self) {
+        if self.parking {
+            self.words.head.crowd.rouse();
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Side, read_array};
 use crate::endpoint::Role;
 use crate::ring::geometry::Discipline;
 use crate::ring::layout::{ConsumerLines, ProducerLines};
-use crate::ring::mpmc::layout::{IndexLine, ReceiverLine, SenderLine};
+use crate::ring::mpmc::layout::{IndexLines, ReceiverLine, SenderLine};
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::segment::codec::{Channel, Reader};
 use std::fs::File;
@@ -66,13 +66,14 @@ impl Flow {
     fn read_mpmc(file: &File, channel: &Channel, senders: u32, receivers: u32) -> io::Result<Self> {
         let word = |offset| Ok(u64::from_le_bytes(read_array(file, Some(offset))?));
         let (producer, consumer) = (channel.producer_offset, channel.consumer_offset);
-        let line = size_of::<IndexLine>() as u64;
+        // Lines of both kinds have one size.
+        let (first, line) = (size_of::<IndexLines>() as u64, size_of::<SenderLine>() as u64);
         // In this order: of a ring in motion, the head is then not ahead of the tail.
         let head = word(consumer)?;
         let tail = word(producer)?;
         let sum = |count: u32, start: u64, offset: usize, of: fn(u64) -> u64| {
             (0..u64::from(count))
-                .map(|side| word(start + line * (1 + side) + offset as u64).map(of))
+                .map(|side| word(start + first + line * side + offset as u64).map(of))
                 .sum::<io::Result<u64>>()
         };
         let dropped = sum(senders, producer, offset_of!(SenderLine, dropped), |number| number)?;

@@ -1,10 +1,11 @@
-//! Several senders and several receivers, measured with one of each: beside crossbeam's array channel, and
-//! Vyukov's bounded ring as textbooks have it, neither of which survives a death.
+//! Several senders and several receivers, measured with one of each: beside crossbeam's array queue and array
+//! channel, and Vyukov's bounded ring as textbooks have it, none of which survives a death.
 
 use super::{Body, Ratio, Row};
 use crate::bench::clock::{self, Clock, ticks};
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender};
+use crossbeam_queue::ArrayQueue;
 use std::array;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
@@ -14,11 +15,14 @@ use strait_ipc::channel::{Mpmc, MpmcReceiver, MpmcSender, RecvError};
 
 pub(super) const RATIOS: &[Ratio] = &[
     ("round trip, Strait", "round trip, Vyukov"),
-    ("round trip, Strait", "round trip, crossbeam"),
+    ("round trip, Strait", "round trip, ArrayQueue"),
+    ("round trip, Strait", "round trip, channel"),
     ("stream, Strait", "stream, Vyukov"),
-    ("stream, Strait", "stream, crossbeam"),
+    ("stream, Strait", "stream, ArrayQueue"),
+    ("stream, Strait", "stream, channel"),
     ("stream in batches, Strait", "stream in batches, Vyukov"),
-    ("stream in batches, Strait", "stream in batches, crossbeam"),
+    ("stream in batches, Strait", "stream in batches, ArrayQueue"),
+    ("stream in batches, Strait", "stream in batches, channel"),
 ];
 
 const CAPACITY: usize = 1024;
@@ -41,13 +45,19 @@ pub(super) fn round(count: u64, far: usize, clock: Clock) -> Result<Row> {
         Ok((Arc::clone(&ring), ring))
     };
     row.extend(measure(names, textbook, count, far, clock)?);
-    let names = ["round trip, crossbeam", "stream, crossbeam", "stream in batches, crossbeam"];
-    let crossbeam = || {
-        let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
-        let ring = Arc::new(Crossbeam { sender, receiver });
+    let names = ["round trip, ArrayQueue", "stream, ArrayQueue", "stream in batches, ArrayQueue"];
+    let queue = || {
+        let ring = Arc::new(ArrayQueue::new(CAPACITY));
         Ok((Arc::clone(&ring), ring))
     };
-    row.extend(measure(names, crossbeam, count, far, clock)?);
+    row.extend(measure(names, queue, count, far, clock)?);
+    let names = ["round trip, channel", "stream, channel", "stream in batches, channel"];
+    let channel = || {
+        let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
+        let ring = Arc::new(Ends { sender, receiver });
+        Ok((Arc::clone(&ring), ring))
+    };
+    row.extend(measure(names, channel, count, far, clock)?);
     Ok(row)
 }
 
@@ -232,13 +242,25 @@ impl<Q: Queue> Receive for Arc<Q> {
     }
 }
 
+impl Queue for ArrayQueue<Body> {
+    #[inline(always)]
+    fn push(&self, body: Body) -> bool {
+        self.push(body).is_ok()
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Option<Body> {
+        self.pop()
+    }
+}
+
 /// Both ends of crossbeam's array channel, the queue of its `ArrayQueue` with a look for sleepers.
-struct Crossbeam {
+struct Ends {
     sender: Sender<Body>,
     receiver: Receiver<Body>,
 }
 
-impl Queue for Crossbeam {
+impl Queue for Ends {
     #[inline(always)]
     fn push(&self, body: Body) -> bool {
         self.sender.try_send(body).is_ok()

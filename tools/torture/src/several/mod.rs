@@ -115,7 +115,7 @@ fn marks(of: Of) -> Vec<Mark> {
             "takeover-done",
             "succession-",
         ],
-        Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-"],
+        Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-", "crowd-"],
         Of::Directory => &["directory-", "crowd-"],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));

@@ -41,7 +41,7 @@ impl Graves {
 impl Round {
     /// A round of a channel of many senders and receivers. What is wrong.
     pub(super) fn queue(&mut self, random: &mut Random, sum: &mut Sum) -> Result<Vec<String>> {
-        (self.parking, self.at_most_once) = (false, random.once_in(3));
+        self.at_most_once = random.once_in(3);
         let mut graves = Graves::default();
         let result = self.queue_lives(random, sum, &mut graves);
         let mut wrong = judge(&graves.lives, self.at_most_once);
@@ -61,7 +61,10 @@ impl Round {
         graves: &mut Graves,
     ) -> Result<()> {
         for death in self.deaths.clone() {
-            let passes = |mark: &Mark| !self.at_most_once || !WITH_HANDS.contains(mark);
+            let passes = |mark: &Mark| {
+                let with_hands = !self.at_most_once || !WITH_HANDS.contains(mark);
+                with_hands && (self.parking || !mark.name().starts_with("crowd-"))
+            };
             let death = death.filter(passes);
             match death {
                 Some(Mark::HoleSkipped) => self.hole(random, sum, graves)?,
@@ -144,8 +147,11 @@ impl Round {
         sum: &mut Sum,
         graves: &mut Graves,
     ) -> Result<()> {
-        let of_senders = |mark: Mark| mark.name().starts_with("ticket-");
-        let sender_dies = death.map_or_else(|| random.once_in(2), of_senders);
+        let sender_dies = match death.map(Mark::name) {
+            Some(mark) if mark.starts_with("ticket-") => true,
+            Some(mark) if !mark.starts_with("crowd-") => false,
+            _ => random.once_in(2),
+        };
         let (at_sender, at_receiver) = if sender_dies { (death, None) } else { (None, death) };
         let receivers = [self.worker(at_receiver, random)?, self.worker(None, random)?];
         let ([receiver, one], [sender, other]) = (receivers, self.senders(at_sender, random)?);
