@@ -51,7 +51,7 @@ fn segments_of_other_versions() {
     insta::assert_snapshot!(patched(&[(12, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: kind: this program knows 1 (channels), the segment has 9; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(32, &[0b101])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: incompat features: this program knows none, the segment has 0x5; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(24, &[0b10])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: ro_compat features: this program knows none, the segment has 0x2; use the same version on both sides, or end its users and remove it");
-    insta::assert_snapshot!(patched(&[(4096, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: discipline of channel 0: this program knows 1 (SPSC) to 5 (latest), the segment has 9; use the same version on both sides, or end its users and remove it");
+    insta::assert_snapshot!(patched(&[(4096, &[9])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: discipline of channel 0: this program knows 1 (SPSC) to 6 (directory), the segment has 9; use the same version on both sides, or end its users and remove it");
     insta::assert_snapshot!(patched(&[(4100, &[3])]), @"[dir]/strait-[uid]-test+orders: made by another version of Strait: cell format of channel 0: this program knows 1 (wide) or 2 (dense), the segment has 3; use the same version on both sides, or end its users and remove it");
 }
 

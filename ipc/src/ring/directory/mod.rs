@@ -52,7 +52,7 @@ use layout::{EntryHead, HeadLines, LEVELS, Tower};
 use std::cmp::Reverse;
 use strait_pools::placement::{Many, Placement};
 use strait_pools::sync::Ordering::{Acquire, Relaxed};
-use strait_pools::sync::{AtomicU32, AtomicU64, Site, fence};
+use strait_pools::sync::{AtomicU32, AtomicU64, Site, fence, step};
 use thiserror::Error;
 
 /// How often a reader begins again, without having got any further, before it gives up.
@@ -201,7 +201,9 @@ impl<P: Placement> Words<P> {
             return Ok(if stands() { Step::End } else { Step::Moved });
         };
         let next = if index < self.entries.len() { self.look(index) } else { None };
-        if !stands() || u64::from(link.load(Relaxed)) != index + 1 {
+        let fell = step("directory.stands") && !stands();
+        let leads_elsewhere = step("directory.again") && link.load(Relaxed) != number;
+        if fell || leads_elsewhere {
             return Ok(Step::Moved);
         }
         match next {
