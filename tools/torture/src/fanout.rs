@@ -38,11 +38,13 @@ impl Body {
 /// What an actor tells, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A sender is about to send the message with that number, or to set that key to it.
+    /// A sender is about to send the message with that number, or to set that key to it; or a caller to make
+    /// that call, in that [`How`](crate::calls::How).
     About(u64, u64),
-    /// It has: the number, and its position; or the number, and the key.
+    /// It has: the number, and its position; or the number, and the key; or the number of a call, and its
+    /// [`End`](crate::calls::End).
     Sent(u64, u64),
-    /// A receiver begins at this position.
+    /// A receiver begins at this position; or a server or a caller with that life of the service.
     Begun(u64),
     /// A receiver has the message with that number, at that position; or, of several receivers
     /// of which one gets it, at that moment; or an auditor the value of a key.
@@ -53,8 +55,10 @@ pub enum Told {
     Lost(u64),
     /// A message was torn.
     Torn,
-    /// The sender closed, and everything is read.
+    /// The sender closed, and everything is read; or an actor of calls came to its end.
     Closed,
+    /// A caller is about to publish the batch that begins with that call.
+    Commits(u64),
 }
 
 /// Bytes of what is told once.
@@ -73,6 +77,7 @@ impl Told {
             Self::Torn => (6, 0, 0),
             Self::Closed => (7, 0, 0),
             Self::Again(number, when) => (8, number, when),
+            Self::Commits(number) => (9, number, 0),
         };
         let mut bytes = [kind; BYTES];
         bytes[1..9].copy_from_slice(&one.to_le_bytes());
@@ -98,6 +103,7 @@ impl Told {
             6 => Self::Torn,
             7 => Self::Closed,
             8 => Self::Again(one, other),
+            9 => Self::Commits(one),
             _ => return None,
         })
     }
@@ -256,7 +262,7 @@ mod tests {
                 assert_eq!(Told::decode(told.encode()), Some(told));
             }
         }
-        assert_eq!(Told::decode([9; BYTES]), None);
+        assert_eq!(Told::decode([10; BYTES]), None);
     }
 
     #[test]

@@ -41,7 +41,9 @@ fn main() -> ExitCode {
             let options = Options::parse();
             let passed = match options.of {
                 Of::Pairs => driver::run(&options),
-                Of::Broadcast | Of::Latest | Of::Lanes | Of::Mpmc => several::run(&options),
+                Of::Broadcast | Of::Latest | Of::Lanes | Of::Mpmc | Of::Calls => {
+                    several::run(&options)
+                }
             };
             return match passed {
                 Ok(true) => ExitCode::SUCCESS,

@@ -42,4 +42,6 @@ pub(crate) enum Of {
     Lanes,
     /// Those of many senders and many receivers, each of whose messages goes to one. Likewise.
     Mpmc,
+    /// Those of calls: one server, and clients that call it. Likewise.
+    Calls,
 }
