@@ -72,10 +72,11 @@ impl Round {
         lives.push(witness.told()?);
         let mut settler = Actor::spawn(Who::Observing, &self.orders("settle"))?;
         let settled = settler.finish().context("all that a client may use");
-        server.finish().context("the last server")?;
+        let stopped = server.finish().context("the last server");
         lives.push(server.told()?);
         let mut wrong = judge(&lives);
-        wrong.extend(settled.err().map(|error| format!("{error:#}")));
+        let failed = [settled, stopped].into_iter().filter_map(Result::err);
+        wrong.extend(failed.map(|error| format!("{error:#}")));
         let left =
             self.place.files()?.into_iter().map(|file| format!("{} is left", file.display()));
         wrong.extend(left);
