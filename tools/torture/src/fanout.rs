@@ -38,11 +38,13 @@ impl Body {
 /// What an actor tells, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A sender is about to send the message with that number, or to set that key to it.
+    /// A sender is about to send the message with that number, or to set that key to it; or a caller to make
+    /// that call, in that [`How`](crate::calls::How).
     About(u64, u64),
-    /// It has: the number, and its position; or the number, and the key.
+    /// It has: the number, and its position; or the number, and the key; or the number of a call, and its
+    /// [`End`](crate::calls::End).
     Sent(u64, u64),
-    /// A receiver begins at this position.
+    /// A receiver begins at this position; or a server or a caller with that life of the service.
     Begun(u64),
     /// A receiver has the message with that number, at that position; or, of several receivers
     /// of which one gets it, at that moment; or an auditor the value of a key.
@@ -53,7 +55,7 @@ pub enum Told {
     Lost(u64),
     /// A message was torn.
     Torn,
-    /// The sender closed, and everything is read; or one has come to its end.
+    /// The sender closed, and everything is read; or an actor has come to its end.
     Closed,
     /// What has that number is about to be withdrawn, at that moment.
     Leaving(u64, u64),
@@ -63,6 +65,8 @@ pub enum Told {
     Seen(u64, u64),
     /// Who offered what has that number is dead, or has withdrawn it, as was asked at that moment.
     Gone(u64, u64),
+    /// A caller is about to publish the batch that begins with that call.
+    Commits(u64),
 }
 
 /// Bytes of what is told once.
@@ -85,6 +89,7 @@ impl Told {
             Self::Left(number, when) => (10, number, when),
             Self::Seen(begin, end) => (11, begin, end),
             Self::Gone(number, when) => (12, number, when),
+            Self::Commits(number) => (13, number, 0),
         };
         let mut bytes = [kind; BYTES];
         bytes[1..9].copy_from_slice(&one.to_le_bytes());
@@ -114,6 +119,7 @@ impl Told {
             10 => Self::Left(one, other),
             11 => Self::Seen(one, other),
             12 => Self::Gone(one, other),
+            13 => Self::Commits(one),
             _ => return None,
         })
     }

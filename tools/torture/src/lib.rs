@@ -16,10 +16,12 @@
 //! | [`directory`] | the same for those who offer, withdraw and look |
 //! | [`lanes`] | the same for several senders and one receiver |
 //! | [`mpmc`] | the same for several senders and several receivers |
+//! | [`calls`] | the same for a service and its callers |
 //! | [`tally`] | what is counted, and which steps were reached |
 //! | [`report`] | the tally as text and as JSON |
 
 pub mod body;
+pub mod calls;
 pub mod directory;
 pub mod fanout;
 pub mod journal;

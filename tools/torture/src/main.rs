@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             let options = Options::parse();
             let passed = match options.of {
                 Of::Pairs => driver::run(&options),
-                Of::Broadcast | Of::Latest | Of::Lanes | Of::Mpmc | Of::Directory => {
+                Of::Broadcast | Of::Latest | Of::Lanes | Of::Mpmc | Of::Directory | Of::Calls => {
                     several::run(&options)
                 }
             };

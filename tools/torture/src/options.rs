@@ -44,4 +44,6 @@ pub(crate) enum Of {
     Mpmc,
     /// Directories, in which processes offer things and find them. Likewise.
     Directory,
+    /// Those of calls: one server, and clients that call it. Likewise.
+    Calls,
 }

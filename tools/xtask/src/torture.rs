@@ -15,6 +15,7 @@ const GATE: &[&[&str]] = &[
     &["--of", "lanes", "--kills", "400", "--seed", "1"],
     &["--of", "mpmc", "--kills", "400", "--seed", "1"],
     &["--of", "directory", "--kills", "300", "--seed", "1"],
+    &["--of", "calls", "--kills", "300", "--seed", "1"],
 ];
 
 /// The step of the gate.
@@ -40,10 +41,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 /// them.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
     let target = workspace.target.join("torture");
-    let arguments = ["build", "--quiet", "--release", "--package", PACKAGE, "--bin", PACKAGE];
+    let profile = ["--profile", PROFILE];
+    let arguments = ["build", "--quiet", "--package", PACKAGE, "--bin", PACKAGE];
+    let arguments = [&arguments[..], &profile].concat();
     let mut cargo = workspace.cargo(Build::Plain, &arguments);
     succeed(cargo.args(["--features", "fail-points"]).env("CARGO_TARGET_DIR", &target))?;
-    Ok(target.join("release").join(PACKAGE))
+    Ok(target.join(PROFILE).join(PACKAGE))
 }
 
 const PACKAGE: &str = "strait-torture";
+/// Optimised as what users get is, and sooner built.
+const PROFILE: &str = "torture";

@@ -601,15 +601,15 @@ impl Drop for Batch<'_> {
         if self.count == 0 || self.connection.guard.forked() {
             return;
         }
-        // Somebody may wait for the answers: their positions must not go to other calls.
-        for &position in &self.calls {
-            // If the words are damaged, whoever waits is told that.
-            let _ = self.connection.words.give_up(position);
-        }
+        // The positions must not go to other calls: not to a successor's either, if this process dies here.
         for ahead in 0..self.count {
             let (cell, _) = self.lane.sender.cell(ahead);
             cell.describe_tagged(0, self.lane.sender.incarnation(), PAD);
         }
         self.publish();
+        for &position in &self.calls {
+            // Somebody may wait for the answer. If the words are damaged, he is told that.
+            let _ = self.connection.words.give_up(position);
+        }
     }
 }

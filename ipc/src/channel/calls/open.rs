@@ -76,7 +76,9 @@ impl Calls {
     /// See [`OpenError`]. A channel that a dead or closed server left is no hindrance;
     /// [`OpenError::Attach`] names the server that is alive.
     pub fn server(self) -> Result<Server, OpenError> {
-        match self.serve_in(&self.find(&self.bytes())?) {
+        // The segment is not held any more when it is asked whether anybody else does.
+        let served = self.serve_in(&self.find(&self.bytes())?);
+        match served {
             // What is left of one that is gone makes room, if nobody looks at it any more.
             Err(over @ OpenError::Over { .. }) => match self.remove() {
                 Err(OpenError::Segment(SegmentError::InUse { .. })) => Err(over),

@@ -1,6 +1,6 @@
 //! The actors of channels with several senders or receivers: processes that die, and tell until then.
 
-use super::{offering, workers};
+use super::{callers, offering, service, workers};
 use crate::place::DOMAIN;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -23,7 +23,7 @@ use strait_torture::random::Random;
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     /// `send`, `witness`, `gate` or `observe`; `write`, `watch` or `audit`; `put` or `take`; `submit`,
-    /// `work` or `finish`; `offer`, `look`, `stare` or `stock`.
+    /// `work` or `finish`; `offer`, `look`, `stare` or `stock`; `serve`, `call` or `settle`.
     pub(crate) part: String,
     pub(crate) directory: String,
     pub(crate) capacity: u64,
@@ -31,39 +31,57 @@ pub(crate) struct Orders {
     pub(crate) parking: bool,
     /// Whether what a dead receiver had in hand is lost.
     pub(crate) at_most_once: bool,
+    /// Whether some arguments and answers do not fit into their cells.
+    pub(crate) large: bool,
+    /// The life of the service that it is, or begins with.
+    pub(crate) life: u64,
     /// The number of its first message.
     pub(crate) first: u64,
     /// How many messages it sends before it closes; 0: it goes on until it is killed. Or how many it receives
-    /// at once at times.
+    /// at once at times; or how many requests it handles, or turns it makes, before it closes.
     pub(crate) count: u64,
     /// Where it dies or dawdles, or nothing.
     pub(crate) arm: String,
 }
 
 impl Orders {
-    pub(crate) fn words(&self) -> [String; 8] {
-        let Self { part, directory, capacity, parking, at_most_once, first, count, arm } =
-            self.clone();
-        let numbers = [capacity, parking.into(), at_most_once.into(), first, count];
-        let [capacity, parking, once, first, count] = numbers.map(|number: u64| number.to_string());
-        [part, directory, capacity, parking, once, first, count, arm]
+    pub(crate) fn words(&self) -> [String; 10] {
+        let Self { capacity, parking, at_most_once, large, life, first, count, .. } = *self;
+        let flags = [parking, at_most_once, large].map(u64::from);
+        let [parking, once, large] = flags.map(|flag| flag.to_string());
+        let [capacity, life, first, count] = [capacity, life, first, count].map(|n| n.to_string());
+        let [part, directory, arm] = [&self.part, &self.directory, &self.arm].map(String::clone);
+        [part, directory, capacity, parking, once, large, life, first, count, arm]
     }
 
     fn parse(words: &[String]) -> Result<Self> {
-        let [part, directory, capacity, parking, once, first, count, arm] = words else {
-            bail!("eight words are needed")
+        let [part, directory, capacity, parking, once, large, life, first, count, arm] = words
+        else {
+            bail!("ten words are needed")
         };
         let (part, directory, arm) = (part.clone(), directory.clone(), arm.clone());
-        let (capacity, first, count) = (capacity.parse()?, first.parse()?, count.parse()?);
-        let (parking, at_most_once) = (parking == "1", once == "1");
-        Ok(Self { part, directory, capacity, parking, at_most_once, first, count, arm })
+        let (capacity, life) = (capacity.parse()?, life.parse()?);
+        let (first, count) = (first.parse()?, count.parse()?);
+        let (parking, at_most_once, large) = (parking == "1", once == "1", large == "1");
+        Ok(Self {
+            part,
+            directory,
+            capacity,
+            parking,
+            at_most_once,
+            large,
+            life,
+            first,
+            count,
+            arm,
+        })
     }
 
     pub(super) fn directory(&self) -> Directory {
         Directory::from(self.directory.as_str())
     }
 
-    fn wait(&self) -> Wait {
+    pub(super) fn wait(&self) -> Wait {
         if self.parking { Wait::Park } else { Wait::Yield }
     }
 
@@ -119,6 +137,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     }
     let random = Random::new(orders.first);
     match orders.part.as_str() {
+        "serve" => service::serve(&orders, random),
+        "call" => callers::call(&orders, random),
+        "settle" => service::settle(&orders),
         "submit" => workers::submit(&orders, random),
         "work" => workers::work(&orders, random, false),
         "finish" => workers::work(&orders, random, true),

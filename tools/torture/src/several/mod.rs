@@ -9,12 +9,17 @@
 //! | `offering` | the child processes of directories |
 //! | `lanes` | rounds of channels of many senders |
 //! | `mpmc` | rounds of channels of many senders and many receivers |
+//! | `service`, `callers` | the actors of calls |
+//! | `calls` | rounds of a service and its callers |
 
 pub(crate) mod actor;
+mod callers;
+mod calls;
 mod directory;
 mod lanes;
 mod mpmc;
 mod offering;
+mod service;
 mod workers;
 
 use crate::options::{Of, Options};
@@ -65,14 +70,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             Of::Lanes => round.lanes(&mut random, &mut sum),
             Of::Mpmc => round.queue(&mut random, &mut sum),
             Of::Directory => round.directory(&mut random, &mut sum),
+            Of::Calls => round.calls(&mut random, &mut sum),
             Of::Pairs | Of::Broadcast => round.messages(&mut random, &mut sum),
         };
         let wrong = wrong.unwrap_or_else(|error| vec![format!("{error:#}")]);
         for wrong in wrong.iter().take(8) {
-            let Round { capacity, parking, at_most_once, .. } = round;
+            let Round { capacity, parking, at_most_once, large, .. } = round;
             eprintln!(
                 "VIOLATION {wrong}\n  in round {number}: capacity {capacity}, sleep: {parking}, at most \
-                 once: {at_most_once}"
+                 once: {at_most_once}, large: {large}"
             );
         }
         sum.wrong += wrong.len() as u64;
@@ -117,6 +123,18 @@ fn marks(of: Of) -> Vec<Mark> {
         ],
         Of::Mpmc => &["ticket-", "taking-", "hole-", "heir-", "crowd-"],
         Of::Directory => &["directory-", "crowd-"],
+        Of::Calls => &[
+            "answer-",
+            "call-",
+            "lane",
+            "producer-written",
+            "producer-published",
+            "producer-in-batch",
+            "consumer-",
+            "takeover-",
+            "crowd-",
+            "endpoint-",
+        ],
     };
     let ours = |mark: &Mark| prefixes.iter().any(|prefix| mark.name().starts_with(prefix));
     Mark::ALL.iter().copied().filter(ours).collect()
@@ -195,6 +213,10 @@ struct Round {
     parking: bool,
     /// Whether what a dead receiver had in hand is lost.
     at_most_once: bool,
+    /// Whether some messages do not fit into their cells.
+    large: bool,
+    /// The life of the service.
+    life: u64,
     /// Where the victims die, one after the other.
     deaths: Vec<Option<Mark>>,
     /// The number of the next message.
@@ -212,6 +234,8 @@ impl Round {
             capacity: random.pick(&[1, 2, 8, 64]),
             parking: random.once_in(2),
             at_most_once: false,
+            large: false,
+            life: 1,
             deaths: (0..DEATHS).map(any).collect(),
             next: 1,
         })
@@ -224,6 +248,8 @@ impl Round {
             capacity: self.capacity,
             parking: self.parking,
             at_most_once: self.at_most_once,
+            large: self.large,
+            life: self.life,
             first: self.next,
             count: 0,
             arm: String::new(),
@@ -372,8 +398,10 @@ impl Round {
 }
 
 /// Marks that an actor passes once, as it begins.
-const BEGINNINGS: [Mark; 13] = [
+const BEGINNINGS: [Mark; 15] = [
     Mark::TakeoverFound,
+    Mark::TakeoverErased,
+    Mark::TakeoverBegan,
     Mark::TakeoverDone,
     Mark::SuccessionNoted,
     Mark::SuccessionDone,
