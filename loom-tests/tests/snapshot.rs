@@ -17,6 +17,9 @@ struct Watched {
     dropped: Arc<AtomicU32>,
 }
 
+// SAFETY: its cell is watched: loom complains of any access that races with another.
+unsafe impl Sync for Watched {}
+
 impl Watched {
     fn new(number: u32, dropped: &Arc<AtomicU32>) -> Self {
         Self { number: UnsafeCell::new(number), dropped: Arc::clone(dropped) }

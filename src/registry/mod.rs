@@ -162,8 +162,7 @@ impl Registry {
         provides: Provides,
         properties: Properties,
     ) -> Result<Registration, RegisterError> {
-        let (offer, place, views) = self.store.register(name, provides, properties)?;
-        Ok(Registration { store: Arc::clone(&self.store), offer, place, views })
+        self.store.register(name, provides, properties)
     }
 
     /// The best service of an interface: the one of the highest `service.ranking`, and of several the

@@ -22,18 +22,18 @@
 //! A thread that panics in a change can only do so for want of memory. The lock is then taken all the
 //! same, and the change is seen as far as it got.
 
-use super::RegisterError;
 use super::events::{EventKind, Listeners, News};
 use super::filter::{Filter, OBJECT_CLASS, Term, term_of};
 use super::index::{Index, Posting};
 use super::interface::{ByName, Name};
-use super::offer::{About, AnyView, Offer, Provides};
+use super::offer::{About, Offer, Provides};
 use super::places::Places;
 use super::properties::{Properties, PropertyError, Scalar, hash};
 use super::queue::Queue;
 use super::rank::{Entry, Rank};
 use super::ranked::Ranked;
 use super::reference::AnyServiceRef;
+use super::{RegisterError, Registration};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -244,11 +244,11 @@ impl Store {
     }
 
     pub(super) fn register(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         provides: Provides,
         properties: Properties,
-    ) -> Result<(Arc<Offer>, u32, Vec<Arc<dyn AnyView>>), RegisterError> {
+    ) -> Result<Registration, RegisterError> {
         let names: Vec<Name> = provides.names().cloned().collect();
         if names.is_empty() {
             return Err(RegisterError::NoInterface { name: name.to_owned() });
@@ -292,7 +292,8 @@ impl Store {
         };
         drop(reading);
         self.finish(changes, news);
-        Ok((offer, place, views.into_iter().map(|(_, view)| view).collect()))
+        let views = views.into_iter().map(|(_, view)| view).collect();
+        Ok(Registration { store: Arc::clone(self), offer, place, views })
     }
 
     pub(super) fn modify(

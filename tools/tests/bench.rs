@@ -194,13 +194,14 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
     }
 }
 
-/// Channels of several receivers: everything is measured, and every ratio has its interval.
+/// Channels of several receivers, and the registry: everything is measured, and every ratio has its interval.
 #[test]
 fn several_receivers() {
     for (bench, of, ratios) in [
         ("fanout", "publish, 64 readers", 5),
         ("latest", "get, Strait", 9),
         ("mpmc", "stream in batches, Strait", 6),
+        ("registry", "look up by venue, among 1,000", 7),
     ] {
         let tiny = ["--rounds", "2", "--count", "1024"];
         let Some(outcome) = run(&[&[bench], &tiny[..]].concat()) else { return };

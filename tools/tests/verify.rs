@@ -38,7 +38,7 @@ fn what_is_not_built_says_so_and_claims_nothing() {
 
 #[test]
 fn behaviours_hold() {
-    for row in rows(&["F3", "F4", "K2", "K3", "L1", "O2", "O3", "--json"]) {
+    for row in rows(&["F3", "F4", "G1", "G2", "K2", "K3", "L1", "O2", "O3", "--json"]) {
         assert_eq!(row["verdict"], "pass", "{row}");
     }
 }
@@ -68,7 +68,7 @@ fn all_rows_have_a_verdict() {
 
 #[test]
 fn people_get_a_table() {
-    let output = verify(&["G1", "F3"]);
+    let output = verify(&["G5", "F3"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("moved, not copied") && text.contains("pass"), "{text}");
     assert!(text.contains("2 rows: 1 pass, 0 short, 1 UNBUILT"), "{text}");

@@ -174,7 +174,7 @@ impl Parser<'_> {
         loop {
             let rest = &self.text[self.at..];
             let plain = rest.find(['(', ')', '*', '\\']).unwrap_or(rest.len());
-            bytes.extend(rest[..plain].as_bytes());
+            bytes.extend(&rest.as_bytes()[..plain]);
             self.at += plain;
             match self.peek() {
                 Some('\\') => bytes.push(self.escape()?),

@@ -14,6 +14,7 @@
 //! | `codec.rs`, `flat.rs` | message formats |
 //! | `blocks.rs` | memory pools, and the guide's own |
 //! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
+//! | `registry.rs` | services, found and called |
 //! | `memory.rs`, `behaviour.rs` | bytes, and what holds or does not |
 //! | `show.rs` | the table and the JSON object |
 
@@ -29,6 +30,7 @@ mod listing;
 mod memory;
 mod peer;
 mod pooled;
+mod registry;
 mod rows;
 mod show;
 mod small;

@@ -1,4 +1,4 @@
-//! The registry of services: registering, looking up, filtering, telling a tracker, calling through a
+//! The registry of services, with no more of them than there are look-ups: registering, looking up, filtering, telling a tracker, calling through a
 //! reference; among 1, 1,000 and 100,000 services of one interface; beside a map that nobody changes
 //! and without a lock, with the hasher of the registry, and beside a bare `Arc`.
 
@@ -74,7 +74,8 @@ impl Add for Adder {
 pub(super) fn round(count: u64, far: usize, clock: Clock) -> Result<Row> {
     let mut row = Row::new();
     for (size, names) in SIZES {
-        among(size, &names, count, clock, &mut row)?;
+        // A short run is one with few services, whatever the names say.
+        among(size.min(count), &names, count, clock, &mut row)?;
     }
     row.insert("clauses, three of them", clauses(count, clock)?);
     row.insert("tracker told", tracker(clock)?);
