@@ -9,11 +9,11 @@ use std::process::Command;
 
 /// In the gate: enough for every mark to be reached several times, in less than a minute.
 const GATE: &[&[&str]] = &[
-    &["--kills", "1000", "--seed", "1"],
-    &["--of", "broadcast", "--kills", "600", "--seed", "1"],
+    &["--kills", "600", "--seed", "1"],
+    &["--of", "broadcast", "--kills", "400", "--seed", "1"],
     &["--of", "latest", "--kills", "300", "--seed", "1"],
-    &["--of", "lanes", "--kills", "400", "--seed", "1"],
-    &["--of", "mpmc", "--kills", "400", "--seed", "1"],
+    &["--of", "lanes", "--kills", "300", "--seed", "1"],
+    &["--of", "mpmc", "--kills", "300", "--seed", "1"],
     &["--of", "directory", "--kills", "300", "--seed", "1"],
     &["--of", "calls", "--kills", "300", "--seed", "1"],
 ];
