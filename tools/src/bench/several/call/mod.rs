@@ -8,6 +8,7 @@
 //! | `trips` | one call at a time through shared memory, and what it stands beside |
 //! | `flow` | many calls under way |
 //!
+//! What is called one at a time is timed in blocks, of which the median counts; what flows, as a whole.
 //! Caller and server are threads, each with a core; where there are eight callers they share one of the
 //! two, give it away while they wait, and say what the server and its lanes take, not what eight cores
 //! could do.
@@ -19,8 +20,9 @@ mod trips;
 use super::Figure::{Added, Ratio, Time};
 use super::{Row, Target};
 use crate::bench::clock::{self, Clock, ticks};
+use crate::bench::statistics::median;
 use crate::echo::{self, EchoClient, SCHEMA, Serving};
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use strait::Wait;
@@ -94,6 +96,10 @@ struct Place {
 const FLOW_PER_TRIP: u64 = 8;
 const TRIPS_PER_MIB: u64 = 512;
 
+/// Calls between two clock readings, unless that leaves less than so many blocks.
+const BLOCK: u64 = 256;
+const LEAST_BLOCKS: u64 = 32;
+
 /// Everything once, beginning with another each time.
 pub(super) fn round(
     turn: u64,
@@ -117,14 +123,22 @@ fn plain() -> Calls {
 }
 
 impl Place {
-    /// Nanoseconds per call of `count`, made by `call` after some that are not timed, which is given their
-    /// number.
+    /// Nanoseconds per call of about `count`, made by `call` after some that are not timed, which is given
+    /// their number: the median of blocks without clock readings inside. What kept a thread from its core
+    /// is in few of them.
     fn per_call(&self, count: u64, mut call: impl FnMut(u64) -> Result<()>) -> Result<f64> {
-        let all = Self::with_warm_up(count);
-        (0..all - count).try_for_each(&mut call)?;
-        let began = ticks();
-        (all - count..all).try_for_each(call)?;
-        Ok(self.clock.ns(ticks() - began) / count as f64)
+        let (all, block) = (Self::with_warm_up(count), (count / LEAST_BLOCKS).clamp(1, BLOCK));
+        let mut number = all - count;
+        (0..number).try_for_each(&mut call)?;
+        let mut blocks = Vec::new();
+        while number < all {
+            let end = all.min(number + block);
+            let began = ticks();
+            (number..end).try_for_each(&mut call)?;
+            blocks.push(self.clock.ns(ticks() - began) / (end - number) as f64);
+            number = end;
+        }
+        median(&blocks).context("nothing was called")
     }
 
     /// How many calls are made if `count` are timed.
