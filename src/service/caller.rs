@@ -84,7 +84,10 @@ impl<S: Service + ?Sized> Caller<S> {
         here: impl FnOnce(&S) -> Result<Results<T>, WriteError>,
     ) -> Result<Stream<T>, CallError> {
         match &self.binding {
-            Binding::Local(service) => Ok(Stream::here(S::NAME, guarded(service, here)?)),
+            Binding::Local(service) => {
+                let here = |service: &S| here(service).map_err(|_| unwritten(S::NAME));
+                Ok(Stream::here(S::NAME, guarded(service, here)?))
+            }
             Binding::Shared(client) => {
                 let answer = client.call(method, arguments, deadline(self.timeout))?;
                 Stream::there(S::NAME, client, self.timeout, answer)
@@ -200,17 +203,20 @@ pub(super) fn deadline(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
 }
 
-/// Calls a service of this process, which may panic as one of another process may.
+/// Calls a service of this process, which may panic as one of another process may. What the caller gets is
+/// made inside, and moves out once.
 #[inline]
-fn guarded<S: Service + ?Sized, R>(
+fn guarded<S: Service + ?Sized, R, E>(
     service: &Local<S>,
-    call: impl FnOnce(&S) -> Result<R, WriteError>,
-) -> Result<R, CallError> {
-    let service = service.get()?;
+    call: impl FnOnce(&S) -> Result<R, CallError<E>>,
+) -> Result<R, CallError<E>> {
+    let service = match service.get() {
+        Ok(service) => service,
+        Err(error) => return Err(error.widen()),
+    };
     match catch_unwind(AssertUnwindSafe(|| call(service))) {
-        Ok(Ok(returned)) => Ok(returned),
-        Ok(Err(_)) => Err(too_large(S::NAME, "arguments", Delivered::No)),
-        Err(_) => Err(CallError::Panicked { service: S::NAME.into() }),
+        Ok(returned) => returned,
+        Err(_) => Err(panicked(S::NAME)),
     }
 }
 
@@ -219,14 +225,17 @@ fn call_here<S: Service + ?Sized, T: Outcome, E: Outcome>(
     service: &Local<S>,
     call: impl FnOnce(&S) -> Result<Result<T, E>, WriteError>,
 ) -> Result<T::Returned, CallError<E::Returned>> {
-    let returned = match guarded(service, call).map_err(CallError::widen)? {
-        Ok(result) => result.of_value(),
-        Err(error) => match error.of_value() {
-            Ok(error) => return Err(CallError::App(error)),
-            Err(unsupported) => Err(unsupported),
+    guarded(service, |service| match call(service) {
+        Ok(Ok(result)) => match result.of_value() {
+            Ok(returned) => Ok(returned),
+            Err(_) => Err(too_large(S::NAME, "answer", Delivered::Yes)),
         },
-    };
-    returned.map_err(|_| too_large(S::NAME, "answer", Delivered::Yes))
+        Ok(Err(error)) => Err(match error.of_value() {
+            Ok(error) => CallError::App(error),
+            Err(_) => too_large(S::NAME, "answer", Delivered::Yes),
+        }),
+        Err(_) => Err(unwritten(S::NAME)),
+    })
 }
 
 /// Nobody waits for what comes of it, nor for a panic.
@@ -235,10 +244,23 @@ fn notify_here<S: Service + ?Sized>(
     service: &Local<S>,
     call: impl FnOnce(&S) -> Result<(), WriteError>,
 ) -> Result<(), CallError> {
+    let call = |service: &S| call(service).map_err(|_| unwritten(S::NAME));
     match guarded(service, call) {
         Err(CallError::Panicked { .. }) => Ok(()),
         outcome => outcome,
     }
+}
+
+/// The service panicked.
+#[cold]
+fn panicked<E>(service: &'static str) -> CallError<E> {
+    CallError::Panicked { service: service.into() }
+}
+
+/// No archive can hold the arguments.
+#[cold]
+fn unwritten<E>(service: &'static str) -> CallError<E> {
+    too_large(service, "arguments", Delivered::No)
 }
 
 /// What an answer says.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Services`]: find a service, wherever it is |
 //! | [`serving`] | [`Serving`]: a service that other processes call |
+//! | `thread` | one that a thread of its own serves |
 //! | [`error`] | what can go wrong |
 //!
 //! A process has a [`Registry`] of its own services, and the domain has a directory of what its processes
@@ -17,9 +18,13 @@
 
 pub mod error;
 pub mod serving;
+#[cfg(not(loom))]
+pub mod thread;
 
 pub use error::{FindError, ServicesError};
-pub use serving::{Faults, Serve, Serving, ServingThread};
+pub use serving::{Faults, Serve, Serving};
+#[cfg(not(loom))]
+pub use thread::ServingThread;
 
 use crate::registry::{Filter, Properties, RegisterError, Registration, Registry, ServiceRef};
 use crate::service::{Binding, Service};

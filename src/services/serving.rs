@@ -10,10 +10,6 @@ use strait_ipc::calls::{Calls, ServeError, Server};
 use strait_ipc::channel::Wait;
 use strait_ipc::directory::{Offer, Offered};
 use strait_ipc::endpoint::Condition;
-use strait_pools::threads::{Builder, Panicked, PinnedThread, SpawnError};
-
-/// How long a serving thread waits for requests before it looks whether it is to stop.
-const SLICE: Duration = Duration::from_millis(5);
 
 /// Bytes of large arguments, and of large answers, of each client, if nothing was said.
 const DEFAULT_LARGE: u64 = 128 << 10;
@@ -240,23 +236,6 @@ impl<S: Service + ?Sized> Serving<S> {
         Ok(handled)
     }
 
-    /// Has a thread of its own serve it, which `thread` says how to set up: pinned, prioritised. It
-    /// runs until it is [stopped](ServingThread::stop), or dropped.
-    ///
-    /// # Errors
-    ///
-    /// The thread cannot be started, or the system refuses what was asked for.
-    pub fn spawn(mut self, thread: Builder) -> Result<ServingThread, SpawnError> {
-        let faults = self.faults.clone();
-        let thread = thread.spawn(move |context| {
-            while !context.should_stop() {
-                self.serve(Some(SLICE))?;
-            }
-            self.close()
-        })?;
-        Ok(ServingThread { thread, faults })
-    }
-
     /// How many requests were none.
     pub fn faults(&self) -> Faults {
         self.faults.clone()
@@ -286,28 +265,5 @@ impl<S: Service + ?Sized> std::fmt::Debug for Serving<S> {
         let mut all = f.debug_struct("Serving");
         all.field("interface", &S::NAME).field("offered", offered).field("server", server);
         all.finish_non_exhaustive()
-    }
-}
-
-/// A thread that serves.
-#[derive(Debug)]
-pub struct ServingThread {
-    thread: PinnedThread<(), Result<usize, ServeError>>,
-    faults: Faults,
-}
-
-impl ServingThread {
-    /// Ends it in good order: it is not found any more, and the calls that were made by then are handled.
-    ///
-    /// # Errors
-    ///
-    /// The thread panicked.
-    pub fn stop(self) -> Result<(), Panicked> {
-        self.thread.shutdown().map(drop)
-    }
-
-    /// How many requests were none.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`allocations`] | how many a piece of work makes |
 //! | [`mod@bench`] | round trips, one-way latency and streams, each beside a yardstick of the hardware |
+//! | `echo` | the service whose calls are measured |
 //! | [`environment`] | machine, kernel, program, moment: without them a figure means nothing |
 //! | [`operate`] | what channels there are, what is in one, and removing those nobody uses |
 //! | [`report`] | from histograms to files: percentile tables, logs, a plot, a page |
@@ -11,6 +12,7 @@
 
 pub mod allocations;
 pub mod bench;
+mod echo;
 pub mod environment;
 pub mod operate;
 pub mod report;

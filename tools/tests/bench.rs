@@ -78,6 +78,14 @@ fn round_trips_stand_beside_the_yardstick_and_the_peer() {
 }
 
 #[test]
+fn calls_stand_beside_the_channel_and_the_yardstick() {
+    let Some(outcome) = json(&["rtt", "--call"]) else { return };
+    check(&outcome, "rtt", 48, &LATENCY, &["call", "raw", "line", "rtrb", "rtrb-chunks"]);
+    let (_, class) = outcome["by_class"].as_object().unwrap().iter().next().unwrap();
+    assert_positive(&class["peers"]["call"]["tail"], &["samples", "p50_ns", "p9999_ns", "max_ns"]);
+}
+
+#[test]
 fn rich_messages_have_no_peer() {
     let Some(outcome) = json(&["rtt", "--type", "rich", "--size", "256"]) else { return };
     check(&outcome, "rtt", 256, &LATENCY, &["raw", "line"]);
@@ -186,6 +194,7 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
         (&["stream", "--size", "1099511627776"], "ask for a smaller --size"),
         (&["stream", "--report", "x"], "no distribution"),
         (&["stream", "--batch", "2", "--wait", "park"], "batches are polled"),
+        (&["rtt", "--call", "--size", "64"], "48 plain bytes"),
     ] {
         let output = strait(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -194,14 +203,16 @@ fn what_cannot_be_measured_is_refused_with_a_reason() {
     }
 }
 
-/// Channels of several receivers, and the registry: everything is measured, and every ratio has its interval.
+/// Channels of several receivers, the registry and calls: everything is measured, and every ratio has its
+/// interval.
 #[test]
-fn several_receivers() {
+fn between_threads() {
     for (bench, of, ratios) in [
         ("fanout", "publish, 64 readers", 5),
         ("latest", "get, Strait", 9),
-        ("mpmc", "stream in batches, Strait", 6),
+        ("mpmc", "stream in batches, Strait", 9),
         ("registry", "look up by venue, among 1,000", 7),
+        ("call", "shared, 48 B, 8 clients", 13),
     ] {
         let tiny = ["--rounds", "2", "--count", "1024"];
         let Some(outcome) = run(&[&[bench], &tiny[..]].concat()) else { return };
@@ -212,5 +223,7 @@ fn several_receivers() {
         for ratio in found.values() {
             assert_positive(ratio, &["median", "low", "high"]);
         }
+        let targets = outcome["targets"].as_array().map_or(0, Vec::len);
+        assert_eq!(targets, if bench == "call" { 9 } else { 0 });
     }
 }

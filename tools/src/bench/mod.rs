@@ -14,7 +14,7 @@
 //! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
 //! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
 //! | `partner` | the other process |
-//! | [`several`] | channels with several receivers, between threads |
+//! | [`several`] | channels with several receivers, and calls of a service, between threads |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
 //! | [`measured`] | from ticks to figures |
@@ -38,6 +38,7 @@ pub mod table;
 mod task;
 
 pub use run::Stopped;
+use sides::call::SIZE as CALL_SIZE;
 pub use sides::{Kind, Messages, Strategy, Subject, Waiting};
 pub use task::Task;
 
@@ -59,6 +60,9 @@ pub enum Command {
         /// How Strait's sides wait.
         #[command(flatten)]
         waiting: Waiting,
+        /// Measure calls of a service as well, which the other process answers.
+        #[arg(long)]
+        call: bool,
         /// How.
         #[command(flatten)]
         options: Options,
@@ -114,6 +118,12 @@ pub enum Command {
         #[command(flatten)]
         options: several::Options,
     },
+    /// Calls of a service in this process and through shared memory, beside virtual calls and bare lines.
+    Call {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
     /// The second process of a benchmark.
     #[command(hide = true)]
     Partner,
@@ -126,7 +136,7 @@ pub enum Command {
 /// The options contradict each other, there are not two cores, or a side failed.
 pub fn command(command: Command) -> Result<()> {
     let (task, options) = match command {
-        Command::Rtt { waiting, options } => (Task::RoundTrip { waiting }, options),
+        Command::Rtt { waiting, call, options } => (Task::RoundTrip { waiting, call }, options),
         Command::Oneway { rate, options } => (Task::OneWay { rate }, options),
         Command::Stream { batch, waiting, options } => {
             ensure!(options.report.is_none(), "a stream has no distribution to report: use --json");
@@ -139,6 +149,7 @@ pub fn command(command: Command) -> Result<()> {
         Command::Latest { options } => return several(Bench::Latest, &options),
         Command::Mpmc { options } => return several(Bench::Mpmc, &options),
         Command::Registry { options } => return several(Bench::Registry, &options),
+        Command::Call { options } => return several(Bench::Call, &options),
         Command::Partner => return partner::main(),
     };
     let outcome = measure(task, &options)?;
@@ -172,6 +183,14 @@ fn several(bench: Bench, options: &several::Options) -> Result<()> {
 pub fn measure(task: Task, options: &Options) -> Result<Outcome> {
     if let Task::OneWay { rate: Some(rate) } = task {
         ensure!((1.0..=1e9).contains(&rate), "a rate is between 1 and 1e9 messages per second");
+    }
+    if let Task::RoundTrip { call: true, .. } = task {
+        let messages = options.messages()?;
+        let same = (messages.size, messages.kind) == (CALL_SIZE, Kind::Pod);
+        ensure!(
+            same,
+            "calls are measured with {CALL_SIZE} plain bytes: leave out --call, or --size and --type"
+        );
     }
     Outcome::new(task, options, &run::run(task, options)?)
 }

@@ -228,6 +228,12 @@ fn notes(task: Task, messages: Messages) -> Vec<String> {
             "who sleeps does not look for gaps: the last column says nothing here",
         ]),
     }
+    if let Task::RoundTrip { call: true, .. } = task {
+        notes.push(
+            "call is one of a service's, which waits for its answer in p50, and is made and looked for in \
+             everything above it",
+        );
+    }
     if task.waiting().is_some_and(Waiting::pauses) && matches!(task, Task::RoundTrip { .. }) {
         notes.push("Strait's sides wait as asked in p50, and poll in everything above it");
     }

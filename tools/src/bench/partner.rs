@@ -3,6 +3,7 @@
 
 use super::clock::{self, Clock};
 use super::exercise::{Exercise, Observed, Player, Role};
+use super::sides::call::{Answering, Calling};
 use super::sides::descriptors::Descriptors;
 use super::sides::lines::Lines;
 use super::sides::memory::Memory;
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use strait::Segment;
 
 /// What the other process must know before it can do anything.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +27,7 @@ pub(super) struct Setup {
     pub(super) process: u32,
     pub(super) lines: i32,
     pub(super) memory: Option<i32>,
+    pub(super) calls: Option<i32>,
     pub(super) channels: Vec<(Subject, Waiting, [i32; 2])>,
     /// What the other process inherits under the same numbers.
     pub(super) inherited: Vec<(Subject, [i32; 2])>,
@@ -131,6 +135,7 @@ impl Sides {
         descriptors: Vec<(Subject, Descriptors)>,
         lines: &File,
         memory: Option<&File>,
+        calls: Option<&Arc<Segment>>,
         messages: &Messages,
         role: Role,
     ) -> Result<Self> {
@@ -142,6 +147,15 @@ impl Sides {
         sides.insert(Subject::FutexTimed, Box::new(lines.sleeping(role, true)?));
         if let Some(file) = memory {
             sides.insert(Subject::Memory, Box::new(Memory::map(file, messages.size, role)?));
+        }
+        if let Some(segment) = calls {
+            sides.insert(
+                Subject::Call,
+                match role {
+                    Role::Here => Box::new(Calling::open(segment)?),
+                    Role::There => Box::new(Answering::open(segment)?),
+                },
+            );
         }
         for (subject, descriptors) in descriptors {
             sides.insert(subject, Box::new(descriptors));
@@ -198,7 +212,9 @@ fn prepare(setup: &Setup) -> Result<Sides> {
     let descriptors =
         inherited.map(|&(subject, numbers)| (subject, Descriptors::inherited(numbers))).collect();
     let (lines, memory) = (borrow(setup.lines)?, setup.memory.map(borrow).transpose()?);
-    Sides::open(&channels, descriptors, &lines, memory.as_ref(), &setup.messages, Role::There)
+    let calls = setup.calls.map(|calls| sides::map(borrow(calls)?)).transpose()?;
+    let (memory, calls) = (memory.as_ref(), calls.as_ref());
+    Sides::open(&channels, descriptors, &lines, memory, calls, &setup.messages, Role::There)
 }
 
 fn reply(result: Result<Reply>) -> Reply {

@@ -22,13 +22,14 @@ use super::measured::{self, Figures, Samples};
 use super::options::Options;
 use super::partner::{Partner, Setup, Sides};
 use super::sides::descriptors::Descriptors;
-use super::sides::{Channels, Messages, Subject, lines, memory, number};
+use super::sides::{Channels, Messages, Subject, call, lines, memory, number};
 use super::task::Task;
 use crate::environment::available_bytes;
 use anyhow::{Context, Result, anyhow, ensure};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Messages per chunk where a peer takes chunks and no batch was asked for.
@@ -172,6 +173,8 @@ impl Bench {
         } else {
             None
         };
+        let calls =
+            if subjects.contains(&Subject::Call) { Some(Arc::new(call::segment()?)) } else { None };
         let connect = |(subject, waiting)| Ok((subject, Channels::new(&messages, waiting)?));
         let channels = task.channels().into_iter().map(connect).collect::<Result<Vec<_>>>()?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
@@ -180,12 +183,14 @@ impl Bench {
             here.push((subject, near));
             there.push((subject, far));
         }
-        let sides = Sides::open(&channels, here, &lines, memory.as_ref(), &messages, Role::Here)?;
+        let (at, role) = (memory.as_ref(), Role::Here);
+        let sides = Sides::open(&channels, here, &lines, at, calls.as_ref(), &messages, role)?;
         // Kept open until the other process has opened them as well.
         let shared = channels
             .iter()
             .map(|(subject, channels)| Ok((*subject, channels.waiting(), channels.descriptors()?)));
         let shared = shared.collect::<Result<Vec<_>>>()?;
+        let calls = calls.map(|segment| segment.descriptor()).transpose()?;
         let numbers = |(subject, waiting, files): &(_, _, [_; 2])| {
             (*subject, *waiting, files.each_ref().map(number))
         };
@@ -193,6 +198,7 @@ impl Bench {
             process: std::process::id(),
             lines: number(&lines),
             memory: memory.as_ref().map(number),
+            calls: calls.as_ref().map(number),
             channels: shared.iter().map(numbers).collect(),
             inherited: there.iter().map(|(subject, ends)| (*subject, ends.numbers())).collect(),
             messages,

@@ -9,6 +9,8 @@ pub enum Task {
     RoundTrip {
         /// How Strait's sides wait.
         waiting: Waiting,
+        /// Whether calls of a service are measured beside.
+        call: bool,
     },
     /// Messages sent at a rate; half of what goes through, unless one is given.
     OneWay {
@@ -46,7 +48,7 @@ impl Task {
                 (Subject::StraitUnsliced, Waiting::UNSLICED),
                 (Subject::StraitAdaptive, Waiting::ADAPTIVE),
             ],
-            Task::RoundTrip { waiting } | Task::Stream { waiting, .. } => {
+            Task::RoundTrip { waiting, .. } | Task::Stream { waiting, .. } => {
                 let mut channels = vec![(Subject::Strait, Waiting { parking: false, ..waiting })];
                 if waiting.parking {
                     channels.push((Subject::StraitParking, waiting));
@@ -60,6 +62,7 @@ impl Task {
     pub(super) fn subjects(self) -> Vec<Subject> {
         let channels = self.channels().into_iter().map(|(subject, _)| subject);
         let others: &[Subject] = match self {
+            Task::RoundTrip { call: true, .. } => &[Subject::Call, Subject::Raw, Subject::Line],
             Task::RoundTrip { .. } => &[Subject::Raw, Subject::Line],
             Task::OneWay { .. } => &[Subject::Raw],
             Task::Stream { .. } => &[],
@@ -90,7 +93,7 @@ impl Task {
     /// How Strait's sides wait, if that can be chosen.
     pub(super) fn waiting(self) -> Option<Waiting> {
         match self {
-            Task::RoundTrip { waiting } | Task::Stream { waiting, .. } => Some(waiting),
+            Task::RoundTrip { waiting, .. } | Task::Stream { waiting, .. } => Some(waiting),
             Task::OneWay { .. } | Task::Wake => None,
         }
     }

@@ -45,6 +45,8 @@ pub(super) enum Unit {
     Nanoseconds,
     Bytes,
     BytesPerSecond,
+    PerSecond,
+    Calls,
     Cores,
 }
 
@@ -210,6 +212,8 @@ impl Unit {
             Self::Nanoseconds => (&["ns", "µs", "ms", "s"], 1e3),
             Self::Bytes => (&["B", "KiB", "MiB", "GiB"], 1024.0),
             Self::BytesPerSecond => (&["B/s", "kB/s", "MB/s", "GB/s", "TB/s"], 1e3),
+            Self::PerSecond => (&["/s", "thousand/s", "million/s", "billion/s"], 1e3),
+            Self::Calls => (&["calls"], 1e3),
             Self::Cores => (&["cores"], 1e3),
         };
         let (mut value, mut step) = (value, 0);

@@ -11,6 +11,7 @@
 //! | `lab.rs` | measurements that several rows share |
 //! | `peer.rs` | the other process |
 //! | `small.rs`, `bulk.rs`, `listing.rs` | messages between two processes, and the guide's own way |
+//! | `calls.rs`, `callers.rs` | calls of a service: figures, and what callers may rely on |
 //! | `codec.rs`, `flat.rs` | message formats |
 //! | `blocks.rs` | memory pools, and the guide's own |
 //! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
@@ -22,6 +23,8 @@ mod behaviour;
 mod blocks;
 mod bulk;
 mod caching;
+mod callers;
+mod calls;
 mod codec;
 mod flat;
 mod judge;
@@ -99,6 +102,7 @@ fn play(role: Role, orders: &Orders) -> Result<()> {
         Role::Echo => small::echo(orders),
         Role::Drain => small::drain(orders),
         Role::Copy | Role::Sum | Role::Listing => bulk::receive(orders, role),
+        Role::Serve => calls::serve(orders),
         Role::Idle | Role::IdleWithChannel => memory::idle(orders, role),
     }
 }

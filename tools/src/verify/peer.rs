@@ -1,5 +1,6 @@
 //! The other process: this program once more, on a core of its own, in one of a few roles.
 
+use super::calls;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -27,6 +28,8 @@ pub(super) enum Role {
     Drain,
     /// Receives as the guide's listing does.
     Listing,
+    /// Answers calls.
+    Serve,
     /// Says how much memory it has, doing nothing.
     Idle,
     /// Says how much memory it has with a channel open.
@@ -58,22 +61,24 @@ pub(super) struct Orders {
 pub(super) struct Peer {
     process: Child,
     stdout: BufReader<ChildStdout>,
+    /// The domain's name.
+    pub(super) meet: String,
     pub(super) domain: Domain,
 }
 
 /// The channels that measurements use.
-pub(super) const CHANNELS: [&str; 2] = ["there", "back"];
+pub(super) const CHANNELS: [&str; 3] = ["there", "back", calls::CHANNEL];
 
 impl Peer {
     /// Starts the peer, each process on a core of its own, and waits until it is ready.
     pub(super) fn start(role: Role, size: usize, count: u64, stdin: Stdio) -> Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let domain = format!("verify-{}-{number}", std::process::id());
+        let meet = format!("verify-{}-{number}", std::process::id());
         let (own_core, core) = cores()?;
         let role = role.to_possible_value().context("every role has a name")?;
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["verify", "--peer", role.get_name(), "--meet", &domain])
+            .args(["verify", "--peer", role.get_name(), "--meet", &meet])
             .args(["--size", &size.to_string(), "--count", &count.to_string()])
             .args(["--core", &core.to_string()])
             .stdin(stdin)
@@ -81,8 +86,8 @@ impl Peer {
             .spawn()
             .context("cannot start the other process")?;
         let stdout = process.stdout.take().context("its output is not piped")?;
-        let domain = Domain::open(&domain)?;
-        let mut peer = Self { process, stdout: BufReader::new(stdout), domain };
+        let domain = Domain::open(&meet)?;
+        let mut peer = Self { process, stdout: BufReader::new(stdout), meet, domain };
         pin(own_core)?;
         let mut line = String::new();
         peer.stdout.read_line(&mut line)?;

@@ -6,9 +6,14 @@
 //! nowhere else.
 
 use super::judge::Proof::{AtLeast, AtMost, Holds, NoWorse, Unbuilt};
-use super::judge::Unit::{Bytes, BytesPerSecond, Cores, Nanoseconds};
-use super::judge::{Figure, Proof, Row};
-use super::{behaviour, blocks, bulk, caching, codec, memory, pooled, registry, small, workers};
+use super::judge::Unit::{Bytes, BytesPerSecond, Calls, Cores, Nanoseconds, PerSecond};
+use super::judge::{Amount, Figure, Proof, Row};
+use super::lab::Lab;
+use super::{
+    behaviour, blocks, bulk, caching, callers, calls, codec, memory, pooled, registry, small,
+    workers,
+};
+use anyhow::Result;
 
 const US: f64 = 1e3;
 const MB: f64 = 1e6;
@@ -22,6 +27,16 @@ const fn built(part: &'static str, guide: &'static str, proof: Proof) -> Figure 
     Figure { part, guide, proof }
 }
 
+/// At most so many nanoseconds.
+const fn within(
+    part: &'static str,
+    guide: &'static str,
+    ns: f64,
+    measure: fn(&mut Lab) -> Result<Amount>,
+) -> Figure {
+    built(part, guide, AtMost(ns, Nanoseconds, measure))
+}
+
 const fn unbuilt(part: &'static str, guide: &'static str) -> Figure {
     Figure { part, guide, proof: Unbuilt }
 }
@@ -33,8 +48,8 @@ pub(super) const ROWS: &[Row] = &[
         "A1",
         "service call without data",
         &[
-            unbuilt("in process", "5 ns"),
-            unbuilt("between processes", "50 µs"),
+            within("in process", "5 ns", 5.0, calls::nothing_here),
+            within("between processes", "50 µs", 50.0 * US, calls::nothing_there),
             unbuilt("remote", "5 ms"),
         ],
     ),
@@ -42,8 +57,8 @@ pub(super) const ROWS: &[Row] = &[
         "A2",
         "service call with 1 KB",
         &[
-            unbuilt("in process", "10 ns"),
-            unbuilt("between processes", "60 µs"),
+            within("in process", "10 ns", 10.0, calls::kilobyte_here),
+            within("between processes", "60 µs", 60.0 * US, calls::kilobyte_there),
             unbuilt("remote", "6 ms"),
         ],
     ),
@@ -51,8 +66,8 @@ pub(super) const ROWS: &[Row] = &[
         "A3",
         "service call with 1 MB",
         &[
-            unbuilt("in process", "500 ns"),
-            unbuilt("between processes", "200 µs"),
+            within("in process", "500 ns", 500.0, calls::megabyte_here),
+            within("between processes", "200 µs", 200.0 * US, calls::megabyte_there),
             unbuilt("remote", "15 ms"),
         ],
     ),
@@ -60,8 +75,8 @@ pub(super) const ROWS: &[Row] = &[
         "A4",
         "service call that works for a while",
         &[
-            unbuilt("in process", "1 µs"),
-            unbuilt("between processes", "100 µs"),
+            within("in process", "1 µs", US, calls::work_here),
+            within("between processes", "100 µs", 100.0 * US, calls::work_there),
             unbuilt("remote", "10 ms"),
         ],
     ),
@@ -69,8 +84,8 @@ pub(super) const ROWS: &[Row] = &[
         "B1",
         "service calls per second",
         &[
-            unbuilt("in process", "10 million"),
-            unbuilt("between processes", "20,000"),
+            built("in process", "10 million", AtLeast(1e7, PerSecond, calls::rate_here)),
+            built("between processes", "20,000", AtLeast(2e4, PerSecond, calls::rate_there)),
             unbuilt("remote", "200"),
         ],
     ),
@@ -92,8 +107,8 @@ pub(super) const ROWS: &[Row] = &[
         "B3",
         "calls in flight",
         &[
-            unbuilt("in process", "10,000 or more"),
-            unbuilt("between processes", "1,000"),
+            built("in process", "10,000 or more", AtLeast(1e4, Calls, calls::in_flight_here)),
+            built("between processes", "1,000", AtLeast(1e3, Calls, calls::in_flight_there)),
             unbuilt("remote", "100"),
         ],
     ),
@@ -160,7 +175,20 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "F1",
         "fewer module boundaries",
-        &[unbuilt("cost of a boundary", "three modules made one")],
+        &[
+            within(
+                "a boundary more, in process",
+                "three modules made one, of calls of 5 ns",
+                5.0,
+                callers::boundaries_here,
+            ),
+            within(
+                "a boundary more, through shared memory",
+                "three modules made one, of calls of 50 µs",
+                50.0 * US,
+                callers::boundaries_shared,
+            ),
+        ],
     ),
     row(
         "F2",
@@ -218,13 +246,25 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "G4",
         "N operations in one",
-        &[built(
-            "per message, batched against single",
-            "one exchange for N messages",
-            NoWorse(Nanoseconds, small::batches),
-        )],
+        &[
+            built(
+                "per message, batched against single",
+                "one exchange for N messages",
+                NoWorse(Nanoseconds, small::batches),
+            ),
+            built("calls of a batch", "one exchange for N calls", Holds(callers::all_or_nothing)),
+            built(
+                "per call, batched against single",
+                "one exchange for N calls",
+                NoWorse(Nanoseconds, calls::batches),
+            ),
+        ],
     ),
-    row("G5", "asynchronous calls", &[unbuilt("call", "a future, awaited later")]),
+    row(
+        "G5",
+        "asynchronous calls",
+        &[built("call", "a future, awaited later", Holds(callers::futures))],
+    ),
     row("H1", "lazy initialisation", &[unbuilt("resource", "made on first use, once")]),
     row(
         "H2",
@@ -249,11 +289,7 @@ pub(super) const ROWS: &[Row] = &[
         "J1",
         "transports",
         &[
-            built(
-                "shared memory, round trip",
-                "10 µs",
-                AtMost(10.0 * US, Nanoseconds, small::round_trip),
-            ),
+            within("shared memory, round trip", "10 µs", 10.0 * US, small::round_trip),
             built(
                 "shared memory, throughput",
                 "10 GB/s",
@@ -413,7 +449,10 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "O3",
         "batches as transactions",
-        &[built("batch", "all of it or nothing", Holds(behaviour::all_or_nothing))],
+        &[
+            built("batch of messages", "all of it or nothing", Holds(behaviour::all_or_nothing)),
+            built("batch of calls", "all of it or nothing", Holds(callers::all_or_nothing)),
+        ],
     ),
     row(
         "O4",
@@ -450,29 +489,13 @@ mod tests {
 
     #[test]
     fn every_row_of_the_guide_is_here_once_and_in_order() {
-        let counts = [
-            ('A', 4),
-            ('B', 3),
-            ('C', 2),
-            ('D', 3),
-            ('E', 1),
-            ('F', 4),
-            ('G', 5),
-            ('H', 2),
-            ('I', 2),
-            ('J', 4),
-            ('K', 3),
-            ('L', 3),
-            ('M', 2),
-            ('N', 3),
-            ('O', 4),
-            ('P', 2),
-            ('Q', 3),
-        ];
-        let expected: Vec<String> = counts
-            .iter()
-            .flat_map(|(letter, count)| (1..=*count).map(move |number| format!("{letter}{number}")))
-            .collect();
+        let chapters = "A4 B3 C2 D3 E1 F4 G5 H2 I2 J4 K3 L3 M2 N3 O4 P2 Q3".split(' ');
+        let expected = chapters.flat_map(|chapter| {
+            let (letter, count) = chapter.split_at(1);
+            let count: u32 = count.parse().unwrap();
+            (1..=count).map(move |number| format!("{letter}{number}"))
+        });
+        let expected: Vec<String> = expected.collect();
         let found: Vec<&str> = ROWS.iter().map(|row| row.id).collect();
         assert_eq!(found, expected);
         assert!(ROWS.iter().all(|row| !row.figures.is_empty()));

@@ -34,6 +34,13 @@ pub(super) trait Side {
     /// Reads message `number` if it is there.
     fn try_receive(&mut self, number: u64) -> Result<bool>;
 
+    /// Sends message `number` and waits until it is back.
+    #[inline(always)]
+    fn round_trip(&mut self, number: u64) -> Result<()> {
+        self.send(number)?;
+        self.receive(number)
+    }
+
     /// Sends `count` messages from `first` on, so that they become visible together as far as there
     /// is room.
     fn send_batch(&mut self, first: u64, count: u64) -> Result<()> {

@@ -33,8 +33,7 @@ pub(super) fn serve(side: &mut impl Side, plan: &RoundTrips, clock: Clock) -> Re
     let mut number = plan.first;
     let mut bounce = |count| -> Result<()> {
         for _ in 0..count {
-            side.send(number)?;
-            side.receive(number)?;
+            side.round_trip(number)?;
             number += 1;
         }
         Ok(())

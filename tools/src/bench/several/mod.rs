@@ -1,5 +1,5 @@
-//! Channels with several receivers, measured between threads of this process: a broadcast beside a
-//! pair, latest values beside locks, and many to many beside other queues.
+//! What is measured between threads of this process: a broadcast beside a pair, latest values beside
+//! locks, many to many beside other queues, and calls of a service.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -8,10 +8,12 @@
 //! | `latest` | setting and reading a value, alone and under each other's hands |
 //! | `registry` | the registry of services: not a channel, and measured the same way |
 //! | `mpmc` | round trips and streams of the channel of several senders and receivers, one of each |
+//! | `call` | calls of a service: local, through shared memory, one at a time and many |
 //!
 //! What is timed with many receivers is timed on one core, where they take turns: eight of them that
 //! run at once need as many cores.
 
+mod call;
 mod fanout;
 mod latest;
 mod mpmc;
@@ -53,10 +55,43 @@ pub enum Bench {
     Mpmc,
     /// The registry of services.
     Registry,
+    /// Calls of a service.
+    Call,
 }
 
 /// A ratio to be told: this over that.
 type Ratio = (&'static str, &'static str);
+
+/// A figure, and what it is to be at most.
+type Target = (Figure, f64);
+
+/// What is taken from each round.
+enum Figure {
+    /// This over that.
+    Ratio(&'static str, &'static str),
+    /// Nanoseconds that this takes more than that.
+    Added(&'static str, &'static str),
+    /// Nanoseconds.
+    Time(&'static str),
+}
+
+impl Figure {
+    fn name(&self) -> String {
+        match self {
+            Self::Ratio(this, that) => format!("{this} / {that}"),
+            Self::Added(this, that) => format!("{this} - {that}"),
+            Self::Time(this) => (*this).to_owned(),
+        }
+    }
+
+    fn of(&self, row: &Row) -> Option<f64> {
+        match self {
+            Self::Ratio(this, that) => Some(row.get(this)? / row.get(that)?),
+            Self::Added(this, that) => Some(row.get(this)? - row.get(that)?),
+            Self::Time(this) => row.get(this).copied(),
+        }
+    }
+}
 
 /// Nanoseconds per operation of everything that was measured in one round, by name.
 type Row = BTreeMap<&'static str, f64>;
@@ -71,6 +106,19 @@ struct Outcome {
     nanoseconds: BTreeMap<&'static str, f64>,
     /// Ratios within rounds, with 95 % intervals.
     ratios: BTreeMap<String, Interval>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Judged>,
+}
+
+/// A target, and what there is beside it.
+#[derive(Debug, Serialize)]
+struct Judged {
+    figure: String,
+    at_most: f64,
+    #[serde(flatten)]
+    found: Interval,
+    /// Whether the interval ends at no more than a tenth above the target.
+    met: bool,
 }
 
 /// Measures, and returns what is to be printed.
@@ -88,26 +136,32 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
     clock::pin(cores.0)?;
     let clock = Clock::calibrate(Duration::from_micros(1));
     let mut rows = Vec::new();
-    for _ in 0..options.rounds {
+    for turn in 0..options.rounds {
         rows.push(match bench {
             Bench::Fanout => fanout::round(options.count, cores.1, clock)?,
             Bench::Latest => latest::round(options.count, cores.1, clock)?,
             Bench::Mpmc => mpmc::round(options.count, cores.1, clock)?,
             Bench::Registry => registry::round(options.count, cores.1, clock)?,
+            Bench::Call => call::round(turn, options.count, cores, clock)?,
         });
     }
-    let (name, ratios) = match bench {
-        Bench::Fanout => ("fanout", fanout::RATIOS),
-        Bench::Latest => ("latest", latest::RATIOS),
-        Bench::Mpmc => ("mpmc", mpmc::RATIOS),
-        Bench::Registry => ("registry", registry::RATIOS),
+    let (name, ratios, targets): (_, _, &[Target]) = match bench {
+        Bench::Fanout => ("fanout", fanout::RATIOS, &[]),
+        Bench::Latest => ("latest", latest::RATIOS, &[]),
+        Bench::Mpmc => ("mpmc", mpmc::RATIOS, &[]),
+        Bench::Call => ("call", call::RATIOS, call::TARGETS),
+        Bench::Registry => ("registry", registry::RATIOS, &[]),
     };
     let outcome = Outcome {
         bench: name,
         cores,
         rounds: options.rounds,
         nanoseconds: medians(&rows),
-        ratios: ratios.iter().map(|ratio| of_rounds(&rows, *ratio)).collect::<Result<_>>()?,
+        ratios: ratios
+            .iter()
+            .map(|&(this, that)| of_rounds(&rows, &Figure::Ratio(this, that)))
+            .collect::<Result<_>>()?,
+        targets: targets.iter().map(|target| judge(&rows, target)).collect::<Result<_>>()?,
     };
     Ok(if options.json { serde_json::to_string(&outcome)? } else { outcome.text() })
 }
@@ -120,11 +174,15 @@ fn medians(rows: &[Row]) -> BTreeMap<&'static str, f64> {
     names.filter_map(|name| Some((*name, of(name)?))).collect()
 }
 
-fn of_rounds(rows: &[Row], (this, that): Ratio) -> Result<(String, Interval)> {
-    let ratio = |row: &Row| Some(row.get(this)? / row.get(that)?);
-    let ratios: Vec<f64> = rows.iter().filter_map(ratio).collect();
-    let interval = bootstrap(&ratios).with_context(|| format!("{this} over {that}"))?;
-    Ok((format!("{this} / {that}"), interval))
+fn of_rounds(rows: &[Row], figure: &Figure) -> Result<(String, Interval)> {
+    let (name, all) = (figure.name(), rows.iter().filter_map(|row| figure.of(row)));
+    let interval = bootstrap(&all.collect::<Vec<_>>()).with_context(|| name.clone())?;
+    Ok((name, interval))
+}
+
+fn judge(rows: &[Row], (figure, at_most): &Target) -> Result<Judged> {
+    let (figure, found) = of_rounds(rows, figure)?;
+    Ok(Judged { figure, at_most: *at_most, found, met: found.high <= at_most * 1.1 })
 }
 
 impl Outcome {
@@ -137,6 +195,15 @@ impl Outcome {
         lines.push("ratio within rounds, with its 95 % interval".to_owned());
         lines.extend(self.ratios.iter().map(|(name, Interval { median, low, high })| {
             format!("  {name:<60}{median:>7.2} ({low:.2}-{high:.2})")
+        }));
+        if !self.targets.is_empty() {
+            lines
+                .push("targets, met if the interval ends at no more than a tenth above".to_owned());
+        }
+        lines.extend(self.targets.iter().map(|Judged { figure, at_most, found, met }| {
+            let (Interval { median, low, high }, verdict) =
+                (found, if *met { "met" } else { "short" });
+            format!("  {figure:<60}{median:>7.2} ({low:.2}-{high:.2}) <= {at_most}: {verdict}")
         }));
         lines.join("\n")
     }

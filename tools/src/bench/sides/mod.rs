@@ -10,10 +10,12 @@
 //! | [`futex`] | the yardstick of sides that sleep: bare words and the kernel |
 //! | [`descriptors`] | what else wakes a process: event counters, pipes, sockets |
 //! | [`typed`] | Strait's typed channels |
+//! | [`call`] | calls of a service of Strait's |
 //! | [`bytes`] | Strait's byte channels, for lengths that have no type here |
 //! | [`peers`] | rtrb, between threads |
 
 mod bytes;
+pub(super) mod call;
 pub(super) mod descriptors;
 mod futex;
 pub(super) mod lines;
@@ -48,6 +50,8 @@ pub enum Subject {
     StraitAdaptive,
     /// Another one, whose sides sleep until woken, and never look whether the other still exists.
     StraitUnsliced,
+    /// Calls of a service of Strait's.
+    Call,
     /// Bare cache lines: the yardstick.
     Raw,
     /// 48 bytes in the cache line that announces them, without a ring.
@@ -80,6 +84,7 @@ impl Subject {
             Subject::StraitParking => "strait-parking",
             Subject::StraitAdaptive => "strait-adaptive",
             Subject::StraitUnsliced => "strait-unsliced",
+            Subject::Call => "call",
             Subject::Raw => "raw",
             Subject::Line => "line",
             Subject::Memory => "memory",
@@ -314,10 +319,7 @@ impl Channels {
 
     /// Those of another process, from two of its descriptors.
     pub(super) fn of(there: File, back: File, waiting: Waiting) -> Result<Self> {
-        let segment = |file: File| -> Result<_> {
-            Ok(Arc::new(Segment::from_descriptor(OwnedFd::from(file), MapOptions::default())?))
-        };
-        Ok(Self { waiting, there: segment(there)?, back: segment(back)? })
+        Ok(Self { waiting, there: map(there)?, back: map(back)? })
     }
 
     /// How their sides wait.
@@ -338,6 +340,11 @@ impl Channels {
             Role::There => (back, there),
         }
     }
+}
+
+/// The segment behind another process's descriptor.
+pub(super) fn map(file: File) -> Result<Arc<Segment>> {
+    Ok(Arc::new(Segment::from_descriptor(OwnedFd::from(file), MapOptions::default())?))
 }
 
 /// A descriptor of another process of this user.
