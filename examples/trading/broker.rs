@@ -147,3 +147,47 @@ impl Broker {
 fn has_left<E>(error: &CallError<E>) -> bool {
     matches!(error, CallError::PeerDied { .. } | CallError::Unregistered { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use strait::Domain;
+
+    #[test]
+    fn when_an_engine_is_withdrawn_the_next_one_gets_the_orders() {
+        let domain = format!("test-{}-broker", std::process::id());
+        let services = Domain::open(&domain).unwrap().services().unwrap();
+        let first = engine::register(&services).unwrap();
+        let second = engine::register(&services).unwrap();
+        let mut broker = Broker::new(services).unwrap();
+        // Sequences from one on: with zero, a day begins.
+        let order = |sequence| Order {
+            sequence,
+            cause: 0,
+            price: 100,
+            shares: 100,
+            stock: 1,
+            side: b'B',
+            reserved: [0; 5],
+        };
+        let mut submit = |sequences: [u64; 2]| {
+            sequences.map(order).into_iter().try_for_each(|order| broker.submit(order)).unwrap();
+        };
+        // In each engine the first order rests, and the other is refused.
+        submit([1, 2]);
+        drop(first);
+        submit([3, 4]);
+        drop(second);
+        submit([5, 6]);
+        let outcome = broker.finish().unwrap();
+        let expected = Outcome {
+            accepted: 2,
+            refused: 2,
+            untaken: 2,
+            engine_left: true,
+            ..Outcome::default()
+        };
+        assert_eq!(outcome, expected);
+    }
+}
