@@ -1,73 +1,20 @@
-//! What comes back to the feed: orders of the book builder, and notes of the parts that listen.
+//! What comes back to the feed: a copy of each order, and notes of the parts that listen.
 
 use strait::Message;
 use strait::rkyv::{self, Archive, Deserialize, Serialize};
 
-use crate::book::Books;
 use crate::event::Event;
+use crate::matcher::Order;
 
-/// The book builder orders once in so many market messages, at most.
-pub(crate) const ORDER_EVERY: u64 = 1024;
+/// Room for the orders that come while one stretch of the day is sent: one that the shortest messages fill has
+/// fewer.
+const ORDERS_A_STRETCH: usize = 1 << 16;
 
-/// Shares of an order.
-const LOT: u32 = 100;
-
-/// An order to the exchange, for which the feed stands.
-#[derive(Clone, Copy, Debug, Message, PartialEq, Eq)]
-#[repr(C)]
-pub(crate) struct Order {
-    /// Number of the order in the day, from zero.
-    pub(crate) sequence: u64,
-    /// Number of the market message that prompted it.
-    pub(crate) cause: u64,
-    /// Ten-thousandths of a dollar.
-    pub(crate) price: u32,
-    /// Number of shares.
-    pub(crate) shares: u32,
-    /// Stock locate.
-    pub(crate) stock: u16,
-    /// `B` or `S`.
-    pub(crate) side: u8,
-    reserved: [u8; 5],
-}
-
-/// Who orders, by a rule that depends on the messages alone: each [`ORDER_EVERY`]th prompts an order that
-/// joins the best bid of its stock, or the best ask where nobody bids.
-#[derive(Debug, Default)]
-pub(crate) struct Trader {
-    ordered: u64,
-}
-
-impl Trader {
-    /// The order that a message prompts which the books have just taken into account.
-    #[inline]
-    pub(crate) fn consider(&mut self, event: &Event, books: &Books) -> Option<Order> {
-        if event.sequence % ORDER_EVERY != ORDER_EVERY - 1 {
-            return None;
-        }
-        let (side, price) = books.best(event.stock)?;
-        let sequence = self.ordered;
-        self.ordered += 1;
-        Some(Order {
-            sequence,
-            cause: event.sequence,
-            price,
-            shares: LOT,
-            stock: event.stock,
-            side,
-            reserved: [0; 5],
-        })
-    }
-
-    /// Orders so far.
-    pub(crate) fn ordered(&self) -> u64 {
-        self.ordered
-    }
-}
-
-/// Where the exchange takes orders.
-#[derive(Debug, Default)]
+/// Where the feed takes a copy of each order.
+#[derive(Debug)]
 pub(crate) struct Desk {
+    /// Those that nobody has [looked at](Self::taken) yet.
+    taken: Vec<Order>,
     received: u64,
     disorderly: u64,
     /// The order that has to come next.
@@ -77,6 +24,17 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
+    /// None so far, and room for them.
+    pub(crate) fn new() -> Self {
+        let taken = Vec::with_capacity(ORDERS_A_STRETCH);
+        Self { taken, received: 0, disorderly: 0, next: 0, earliest: 0 }
+    }
+
+    /// The orders taken since this was asked for the last time.
+    pub(crate) fn taken(&mut self) -> impl Iterator<Item = Order> {
+        self.taken.drain(..)
+    }
+
     /// Takes an order, of a day of which `sent` messages are sent.
     pub(crate) fn take(&mut self, order: &Order, sent: u64) {
         let prompted = (self.earliest..sent).contains(&order.cause);
@@ -84,6 +42,7 @@ impl Desk {
         self.received += 1;
         self.next = order.sequence + 1;
         self.earliest = order.cause + 1;
+        self.taken.push(*order);
     }
 
     /// What it has to say at the end of the day, beside what was `sent` and what is `recorded` of it.
@@ -143,43 +102,19 @@ pub(crate) struct Heard {
 mod tests {
     use super::*;
 
-    fn event(sequence: u64, side: u8, price: u32) -> Event {
-        let (kind, order, shares) = (b'A', sequence, 10);
-        Event { sequence, kind, order, side, price, shares, stock: 3, ..Event::default() }
-    }
-
-    #[test]
-    fn orders_join_the_best_price_of_the_stock_once_in_so_many_messages() {
-        let (mut books, mut trader) = (Books::new().unwrap(), Trader::default());
-        let last = ORDER_EVERY - 1;
-        assert_eq!(trader.consider(&event(last, b'B', 1), &books), None, "there is no book");
-        let mut orders = Vec::new();
-        for (sequence, side, price) in
-            [(last, b'S', 105), (1500, b'B', 99), (1600, b'B', 100), (2047, b'B', 98)]
-        {
-            let event = event(sequence, side, price);
-            books.apply(&event).unwrap();
-            orders.extend(trader.consider(&event, &books));
-        }
-        let told = |order: &Order| (order.sequence, order.cause, order.side, order.price);
-        let told: Vec<_> = orders.iter().map(told).collect();
-        assert_eq!(told, [(0, 1023, b'S', 105), (1, 2047, b'B', 100)]);
-        assert_eq!(trader.ordered(), 2);
-    }
-
     #[test]
     fn orders_that_are_lost_repeated_or_prompted_by_nothing_are_told() {
         let order = |sequence, cause| Order {
             sequence,
             cause,
             price: 1,
-            shares: LOT,
+            shares: 100,
             stock: 3,
             side: b'B',
             reserved: [0; 5],
         };
         let disorderly = |orders: &[(u64, u64)]| {
-            let mut desk = Desk::default();
+            let mut desk = Desk::new();
             orders.iter().for_each(|&(sequence, cause)| desk.take(&order(sequence, cause), 5000));
             let heard = desk.close(Record::default(), None);
             assert_eq!(heard.orders, orders.len() as u64);

@@ -199,11 +199,11 @@ impl Books {
         })
     }
 
-    /// The best bid of a stock, or the best ask where nobody bids: side and price.
-    pub(crate) fn best(&self, stock: u16) -> Option<(u8, u32)> {
+    /// The best bid of a stock, or the best ask where nobody bids.
+    pub(crate) fn best(&self, stock: u16) -> Option<u32> {
         let book = self.books[usize::from(stock)].as_ref()?;
-        let bid = book.bids.levels.last().map(|level| (b'B', level.rank));
-        bid.or_else(|| book.asks.levels.last().map(|level| (b'S', !level.rank)))
+        let bid = book.bids.levels.last().map(|level| level.rank);
+        bid.or_else(|| book.asks.levels.last().map(|level| !level.rank))
     }
 
     /// The day as a whole.

@@ -1,5 +1,5 @@
-//! The book builder: receives events, keeps the books, sends orders, measures, and compares what it has
-//! in the end with what the feed expects.
+//! The book builder: receives events, keeps the books, sends orders to the matching engine, measures, and
+//! compares what it has in the end with what the feed expects.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,21 +12,29 @@ use strait::{Receiver, RecvError};
 use strait_pools::pool::PoolError;
 use strait_tools::allocations;
 
-use crate::answers::{Heard, Order, Trader};
+use crate::answers::Heard;
 use crate::book::Books;
+use crate::broker::{Broker, Outcome};
 use crate::channels::{self, BuilderEnds, Market};
 use crate::clock::now_ns;
+use crate::engine;
 use crate::event::{Event, control};
 use crate::feed::due_after_ns;
+use crate::matcher::{Order, Tally};
 use crate::report::Report;
 use crate::summary::{BookSummary, Expected};
+use crate::trader::Trader;
 
 /// Latencies are told apart up to a minute, to three digits.
 const LONGEST_NS: u64 = 60_000_000_000;
 
-/// How the book builder reports.
+/// Where the book builder sends its orders, and how it reports.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BookOptions {
+    /// Have the matching engine in this process, and not in another
+    #[arg(long)]
+    pub(crate) in_process: bool,
+
     /// Print the report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -43,16 +51,21 @@ pub(crate) fn run(
     core: Option<usize>,
 ) -> anyhow::Result<()> {
     let mut day = ReceivedDay::new()?;
+    let services = market.services()?;
+    let _here = options.in_process.then(|| engine::register(&services)).transpose()?;
+    // From here on it makes no difference where the engine is.
+    let mut broker = Broker::new(services)?;
     let mut ends = market.join_as_builder()?;
     // Everything is made, so the warm-up ends with the announcement that the day begins.
     day.take(&channels::opening(&mut ends.events)?)?;
-    let (allocations, whole) = allocations::count(|| day.take_all(&mut ends));
+    let (allocations, whole) = allocations::count(|| day.take_all(&mut ends, &mut broker));
     whole?;
     let BuilderEnds { mut expected, orders, notes, .. } = ends;
     // The feed, before it says what it expects, waits until no more orders can come.
     drop((orders, notes));
-    let comparison = compare(&day.books, &mut expected)?;
-    let report = day.report(comparison, allocations, core);
+    let outcome = broker.finish()?;
+    let comparison = compare(&day.books, outcome.tally.as_ref(), &mut expected)?;
+    let report = day.report(comparison, outcome, allocations, core);
     println!("{}", if options.json { report.json() } else { report.text() });
     if let Some(folder) = &options.report {
         report.write_to(folder)?;
@@ -104,7 +117,7 @@ impl ReceivedDay {
         })
     }
 
-    fn take_all(&mut self, ends: &mut BuilderEnds) -> anyhow::Result<()> {
+    fn take_all(&mut self, ends: &mut BuilderEnds, broker: &mut Broker) -> anyhow::Result<()> {
         while !self.is_over {
             let event = ends
                 .events
@@ -113,6 +126,7 @@ impl ReceivedDay {
             if let Some(order) = self.take(&event)? {
                 // There is room: see `channels`.
                 ends.orders.send(&order).context("the feed takes no more orders")?;
+                broker.submit(order)?;
             }
         }
         Ok(())
@@ -168,6 +182,7 @@ impl ReceivedDay {
     fn report(
         self,
         comparison: Comparison,
+        outcome: Outcome,
         allocations: Option<u64>,
         core: Option<usize>,
     ) -> Report {
@@ -187,6 +202,7 @@ impl ReceivedDay {
             differences,
             ordered: self.trader.ordered(),
             heard,
+            outcome,
         }
     }
 }
@@ -194,13 +210,17 @@ impl ReceivedDay {
 /// What the feed tells in the end.
 #[derive(Default)]
 struct Comparison {
-    /// Every difference between the books built and those expected, in words.
+    /// Every difference between what is there and what is expected, in words.
     differences: Vec<String>,
     heard: Heard,
 }
 
-/// Compares the books built with those expected.
-fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<Comparison> {
+/// Compares the books built, and what the engine tells, with what is expected.
+fn compare(
+    books: &Books,
+    tally: Option<&Tally>,
+    expected: &mut Receiver<Expected>,
+) -> anyhow::Result<Comparison> {
     let Comparison { mut differences, mut heard } = Comparison::default();
     let mut built = by_stock(books);
     loop {
@@ -216,6 +236,11 @@ fn compare(books: &Books, expected: &mut Receiver<Expected>) -> anyhow::Result<C
                     }
                 }
                 Expected::Heard(told) => heard = told,
+                Expected::Tally(expected) => {
+                    if let Some(tally) = tally.filter(|tally| **tally != expected) {
+                        differences.push(format!("the engine: {tally:?}, expected {expected:?}"));
+                    }
+                }
                 Expected::Book(book) => match built.remove(&book.stock) {
                     Some(own) if own == book => {}
                     Some(own) => differences.push(format!("{own}, expected {book}")),
@@ -256,7 +281,7 @@ mod tests {
         day.take(&Event::end(Record { messages: 10, digest: 0 })).unwrap();
         assert!(day.is_over);
         let Report { messages, lost, repeated, torn, .. } =
-            day.report(Comparison::default(), None, None);
+            day.report(Comparison::default(), Outcome::default(), None, None);
         assert_eq!((messages, lost, repeated, torn), (7, 3, 1, 1));
     }
 
@@ -267,8 +292,10 @@ mod tests {
         day.take(&Event::schedule(0, a_second_ago, 10)).unwrap();
         day.take(&Event::market(0)).unwrap();
         day.take(&Event::market(1)).unwrap();
-        let latencies =
-            day.report(Comparison::default(), None, None).latencies.expect("a rate was announced");
+        let latencies = day
+            .report(Comparison::default(), Outcome::default(), None, None)
+            .latencies
+            .expect("a rate was announced");
         // Due 1.0 s and 0.9 s ago; no more than a minute is recorded.
         assert_eq!(latencies.len(), 2);
         assert!(latencies.min() >= 890_000_000, "{}", latencies.min());
@@ -285,22 +312,24 @@ mod tests {
             reference.read(message);
         }
         let domain = strait::Domain::open(&format!("test-{}", std::process::id())).unwrap();
-        let differences = |change: fn(&mut BookSummary)| {
+        let differences = |refused, change: fn(&mut BookSummary)| {
             let channel = || domain.spsc::<Expected>("expected").capacity(128).max_len(512);
             let (mut sender, mut receiver) =
                 (channel().sender().unwrap(), channel().receiver().unwrap());
             sender.send(&Expected::Day(reference.totals())).unwrap();
+            sender.send(&Expected::Tally(Tally { refused, ..Tally::default() })).unwrap();
             for mut book in reference.summaries() {
                 change(&mut book);
                 sender.send(&Expected::Book(book)).unwrap();
             }
             drop(sender);
-            compare(&books, &mut receiver).unwrap().differences
+            compare(&books, Some(&Tally::default()), &mut receiver).unwrap().differences
         };
-        assert_eq!(differences(|_| {}), Vec::<String>::new());
-        assert_eq!(differences(|book| book.asks.shares += 1).len(), 64);
-        assert_eq!(differences(|book| book.bids.digest ^= u64::from(book.stock == 5)).len(), 1);
+        assert_eq!(differences(0, |_| {}), Vec::<String>::new());
+        assert_eq!(differences(0, |book| book.asks.shares += 1).len(), 64);
+        assert_eq!(differences(0, |book| book.bids.digest ^= u64::from(book.stock == 5)).len(), 1);
+        assert_eq!(differences(1, |_| {}).len(), 1, "the engine refused too few");
         // A book under another number is one too many and one too few.
-        assert_eq!(differences(|book| book.stock += 1).len(), 65);
+        assert_eq!(differences(0, |book| book.stock += 1).len(), 65);
     }
 }

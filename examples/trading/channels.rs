@@ -7,9 +7,12 @@
 //! feed ◀─ notes:    Note, an enum; lanes ───────────────── book builder, recorder
 //! ```
 //!
+//! The matching engine, to which the book builder sends the same orders, is a service and not here: see
+//! [`broker`](crate::broker).
+//!
 //! Nobody waits for anybody in a circle. The feed waits for whoever listens (they are `Slow::Gate`: they
 //! lose nothing). The book builder would wait for the feed if its lane of orders were full, but it never
-//! is: see [`ORDERS_CAPACITY`]. The recorder speaks when all is sent.
+//! is: see [`ORDERS_CAPACITY`]. Its engine waits for nobody. The recorder speaks when all is sent.
 
 use std::thread;
 use std::time::Duration;
@@ -18,12 +21,14 @@ use anyhow::{Context, ensure};
 use strait::rkyv::{deserialize, rancor};
 use strait::{
     Broadcast, BroadcastReceiver, BroadcastSender, Condition, Domain, Join, Lanes, LanesReceiver,
-    Receiver, RecvError, Sender, Slow, Spsc, Wait,
+    Receiver, RecvError, Sender, Services, Slow, Spsc, Wait,
 };
 
-use crate::answers::{Desk, Heard, Note, ORDER_EVERY, Order, Record};
+use crate::answers::{Desk, Note, Record};
 use crate::event::Event;
+use crate::matcher::Order;
 use crate::summary::Expected;
+use crate::trader::ORDER_EVERY;
 
 const EVENTS: &str = "events";
 const EXPECTED: &str = "expected";
@@ -34,7 +39,7 @@ const NOTES: &str = "notes";
 const LISTENERS: u32 = 2;
 
 /// Parts that run at once.
-pub(crate) const PARTS: usize = 3;
+pub(crate) const PARTS: usize = 4;
 
 /// Events on their way: 1 MiB of cells, half a millisecond's worth of a fast feed.
 const EVENTS_CAPACITY: u64 = 1 << 14;
@@ -131,6 +136,16 @@ impl Market {
         Ok(RecorderEnds { events, notes })
     }
 
+    /// What processes of the domain offer each other, and this one itself.
+    pub(crate) fn services(&self) -> anyhow::Result<Services> {
+        Ok(self.domain.services()?)
+    }
+
+    /// How an engine waits for orders, of which there are few: if there is not a core for each part, it sleeps.
+    pub(crate) fn wait_for_calls(&self) -> Wait {
+        if self.wait == Wait::BusySpin { self.wait } else { Wait::Adaptive }
+    }
+
     /// What a part does while it waits by itself: if there is not a core for each, it lets others have its.
     #[inline]
     pub(crate) fn pause(&self) {
@@ -146,6 +161,8 @@ impl Market {
         for channel in [EVENTS, EXPECTED, ORDERS, NOTES] {
             self.domain.remove(channel)?;
         }
+        // The directory goes with its last user.
+        drop(self.services()?);
         Ok(())
     }
 
@@ -184,9 +201,13 @@ impl FeedEnds {
         }
     }
 
-    /// Hears the others out once the day is over, of which `sent` was sent. Returns what they said when
-    /// both are done.
-    pub(crate) fn hear_out(&mut self, mut desk: Desk, sent: Record) -> anyhow::Result<Heard> {
+    /// Hears the others out once the day is over, of which `sent` was sent. Returns what was recorded when
+    /// both are done, if the recorder told.
+    pub(crate) fn hear_out(
+        &mut self,
+        desk: &mut Desk,
+        sent: Record,
+    ) -> anyhow::Result<Option<Record>> {
         loop {
             match self.orders.recv() {
                 Ok(order) => desk.take(&order, sent.messages),
@@ -207,7 +228,7 @@ impl FeedEnds {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(desk.close(sent, recorded))
+        Ok(recorded)
     }
 
     fn await_listeners(&mut self) -> anyhow::Result<()> {
@@ -253,8 +274,8 @@ pub(crate) fn opening(events: &mut BroadcastReceiver<Event>) -> anyhow::Result<E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers::Trader;
     use crate::book::Books;
+    use crate::trader::Trader;
 
     fn market(test: &str) -> Market {
         let domain = format!("test-{}-{test}", std::process::id());
@@ -273,7 +294,7 @@ mod tests {
             (market.join_as_builder().unwrap(), market.join_as_recorder().unwrap());
         let mut feed = market.join_as_feed().unwrap();
         let (mut books, mut trader) = (Books::new().unwrap(), Trader::default());
-        let mut desk = Desk::default();
+        let mut desk = Desk::new();
         for sequence in 0..10 * EVENTS_CAPACITY {
             let event = add(sequence);
             books.apply(&event).unwrap();

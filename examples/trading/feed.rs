@@ -62,7 +62,7 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
     let mut more = input.load()?;
 
     let ends = market.join_as_feed()?;
-    let mut sending = Sending { market, ends, desk: Desk::default(), sent: Record::default() };
+    let mut sending = Sending { market, ends, desk: Desk::new(), sent: Record::default() };
     let rate = options.rate.unwrap_or(0);
     let mut reference = Reference::new();
     let mut allocated = 0;
@@ -84,14 +84,17 @@ pub(crate) fn run(options: &FeedOptions, market: &Market) -> anyhow::Result<()> 
 
         progress.phase("checking");
         itch::messages(input.stretch()).for_each(|message| reference.read(message));
+        reference.orders.extend(sending.desk.taken());
         progress.phase("reading");
         more = input.load()?;
     }
-    let Sending { mut ends, desk, sent, .. } = sending;
+    let Sending { mut ends, mut desk, sent, .. } = sending;
     ends.events.send(&Event::end(sent))?;
-    let heard = ends.hear_out(desk, sent)?;
+    let recorded = ends.hear_out(&mut desk, sent)?;
+    reference.orders.extend(desk.taken());
     ends.expected.send(&Expected::Day(reference.totals()))?;
-    ends.expected.send(&Expected::Heard(heard))?;
+    ends.expected.send(&Expected::Heard(desk.close(sent, recorded)))?;
+    ends.expected.send(&Expected::Tally(reference.tally()))?;
     for book in reference.summaries() {
         ends.expected.send(&Expected::Book(book))?;
     }

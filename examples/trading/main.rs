@@ -1,22 +1,29 @@
-//! Market data between three processes: a feed handler, a book builder and a recorder.
+//! Market data between processes: a feed handler, a book builder, a recorder, and a matching engine for the
+//! orders.
 //!
 //! ```text
 //! cargo run --release --example trading                        all, with a synthetic day
 //! cargo run --release --example trading -- --itch FILE         all, with a NASDAQ file
 //! cargo run --release --example trading -- --rate 1000000      at a steady rate, with latencies
 //!                       (--report DIR writes them to files, with a plot)
+//! cargo run --release --example trading -- --in-process        the engine in the book builder's process
 //! cargo run --release --example trading -- --record FILE       every event in a file as well
 //! cargo run --release --example trading -- feed                one part; the others in other
 //! cargo run --release --example trading -- book                terminals, in any order
-//! cargo run --release --example trading -- record
+//! cargo run --release --example trading -- record              (of engines, the others stand by for the
+//! cargo run --release --example trading -- engine               first; each serves until it is interrupted)
 //! ```
 //!
 //! The feed reads NASDAQ TotalView-ITCH 5.0 and sends every message as a typed event, once for all who
 //! listen. The book builder keeps the order book of every stock, proves that nothing was lost, repeated or
 //! torn, and compares its books with those that the feed made straight from the bytes. By a simple rule it
-//! sends orders back, in a lane of its own; the feed, which stands for the exchange, takes them between its
-//! events. The recorder counts and digests every event, and what it has must be what the feed sent. It may
-//! be killed: the others go on without it.
+//! sends orders to a matching engine. That is a service: in the same process it is called directly, in another
+//! through shared memory, by the same code. A copy of each order goes back to the feed in a lane; the feed takes
+//! them between its events, and in the end says what the engine should have made of them.
+//!
+//! The recorder counts and digests every event, and what it has must be what the feed sent. It may be killed:
+//! the others go on without it. So may an engine: the orders go on to one that stands by, and those that the dead
+//! one may have seen are told.
 //!
 //! Each part runs on a thread pinned to a core of its own, where there are as many. Orders and books come
 //! from pools that are filled beforehand: a run in which a warm part allocates fails.
@@ -24,9 +31,11 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `channels.rs` | the four channels between the parts: **Strait is used here** |
+//! | `matcher.rs`, `broker.rs` | the service as it is declared, and as it is called: **and here** |
 //! | `event.rs`, `summary.rs` | the messages that go out: a plain one, and one with nested lists |
-//! | `answers.rs` | the messages that come back: plain orders, and notes |
-//! | `feed.rs`, `builder.rs`, `recorder.rs` | the three parts |
+//! | `answers.rs` | the messages that come back: copies of orders, and notes |
+//! | `feed.rs`, `builder.rs`, `recorder.rs`, `engine.rs` | the four parts |
+//! | `trader.rs` | who decides on orders |
 //! | `together.rs` | all at once |
 //! | `itch.rs`, `input.rs`, `day.rs` | the format, its files, and a synthetic day |
 //! | `book.rs`, `reference.rs` | the books, fast and by other means |
@@ -34,19 +43,23 @@
 
 mod answers;
 mod book;
+mod broker;
 mod builder;
 mod channels;
 mod clock;
 mod day;
+mod engine;
 mod event;
 mod feed;
 mod input;
 mod itch;
+mod matcher;
 mod recorder;
 mod reference;
 mod report;
 mod summary;
 mod together;
+mod trader;
 
 use std::process::ExitCode;
 
@@ -64,7 +77,7 @@ use crate::recorder::RecordOptions;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Market data between three processes: a feed handler, a book builder and a recorder
+/// Market data between processes: a feed handler, a book builder, a recorder and a matching engine
 #[derive(Clone, Debug, Parser)]
 struct Options {
     /// The part to run; without it, all
@@ -100,6 +113,8 @@ enum Part {
     Book,
     /// Receives events and records them
     Record,
+    /// Answers orders, until it is interrupted
+    Engine,
 }
 
 impl Part {
@@ -108,6 +123,7 @@ impl Part {
             Self::Feed => "feed",
             Self::Book => "book",
             Self::Record => "record",
+            Self::Engine => "engine",
         }
     }
 }
@@ -128,7 +144,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     }
     let Some(part) = options.part else {
         let own = format!("trading-{}", std::process::id());
-        return together::run(options.domain.as_ref().unwrap_or(&own));
+        return together::run(options.domain.as_ref().unwrap_or(&own), options.book.in_process);
     };
     let cores = clock::cores();
     let market = Market::open(options.domain.as_deref().unwrap_or("trading"), cores.len())?;
@@ -153,6 +169,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Part::Engine => engine::run(&market),
     });
     running?.join()?
 }

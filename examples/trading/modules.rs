@@ -5,15 +5,19 @@
 
 mod answers;
 mod book;
+mod broker;
 mod builder;
 mod channels;
 mod clock;
 mod day;
+mod engine;
 mod event;
 mod feed;
 mod input;
 mod itch;
+mod matcher;
 mod recorder;
 mod reference;
 mod report;
 mod summary;
+mod trader;

@@ -1,8 +1,11 @@
 //! The same books by other means: straight from the bytes of the file, in ordered maps, with no
-//! thought of speed. What the book builder ends with must be equal to this.
+//! thought of speed. What the book builder ends with must be equal to this; and what the engine made of its
+//! orders, to what is made of them here.
 
 use std::collections::BTreeMap;
 
+use crate::broker::LIFETIME;
+use crate::matcher::{self, Tally};
 use crate::summary::{BookSummary, Level, SideSummary, Totals};
 
 /// Stock, whether it is a bid, price, shares left.
@@ -11,23 +14,27 @@ type Order = (u16, bool, u32, u32);
 /// The reference.
 #[derive(Debug)]
 pub(crate) struct Reference {
-    orders: BTreeMap<u64, Order>,
+    /// By reference.
+    live: BTreeMap<u64, Order>,
     /// Shares by stock, side and price.
     levels: BTreeMap<(u16, bool, u32), u64>,
     names: BTreeMap<u16, String>,
     counts: [u64; 256],
     unknown_orders: u64,
+    /// What the book builder ordered, in order.
+    pub(crate) orders: Vec<matcher::Order>,
 }
 
 impl Reference {
     /// Nothing read yet.
     pub(crate) fn new() -> Self {
         Self {
-            orders: BTreeMap::new(),
+            live: BTreeMap::new(),
             levels: BTreeMap::new(),
             names: BTreeMap::new(),
             counts: [0; 256],
             unknown_orders: 0,
+            orders: Vec::new(),
         }
     }
 
@@ -64,16 +71,16 @@ impl Reference {
     }
 
     fn enter(&mut self, reference: u64, order: Order) {
-        if self.orders.contains_key(&reference) {
+        if self.live.contains_key(&reference) {
             self.leave(reference);
         }
         let (stock, is_bid, price, shares) = order;
         *self.levels.entry((stock, is_bid, price)).or_default() += u64::from(shares);
-        self.orders.insert(reference, order);
+        self.live.insert(reference, order);
     }
 
     fn shrink(&mut self, reference: u64, by: u32) {
-        let Some(&(stock, is_bid, price, shares)) = self.orders.get(&reference) else {
+        let Some(&(stock, is_bid, price, shares)) = self.live.get(&reference) else {
             self.unknown_orders += 1;
             return;
         };
@@ -84,7 +91,7 @@ impl Reference {
     }
 
     fn leave(&mut self, reference: u64) -> Option<Order> {
-        let order = self.orders.remove(&reference);
+        let order = self.live.remove(&reference);
         match order {
             Some((stock, is_bid, price, shares)) => {
                 *self.levels.entry((stock, is_bid, price)).or_default() -= u64::from(shares);
@@ -107,6 +114,31 @@ impl Reference {
             bids: SideSummary::of(self.levels(stock, true).rev()),
             asks: SideSummary::of(self.levels(stock, false)),
         })
+    }
+
+    /// What an engine should have made of the orders, each of which is taken back when it is old.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        let mut resting = BTreeMap::<u16, &matcher::Order>::new();
+        for order in &self.orders {
+            let before = resting.len();
+            resting.retain(|_, rests| rests.sequence + LIFETIME > order.sequence);
+            tally.cancelled += (before - resting.len()) as u64;
+            match resting.get(&order.stock) {
+                None => {
+                    resting.insert(order.stock, order);
+                }
+                Some(other) if order.meets(other) => {
+                    resting.remove(&order.stock);
+                    tally.met += 1;
+                }
+                Some(_) => tally.refused += 1,
+            }
+        }
+        tally.accepted = self.orders.len() as u64 - tally.refused;
+        tally.resting = resting.values().map(|order| order.sequence).collect();
+        tally.resting.sort_unstable();
+        tally
     }
 
     fn levels(&self, stock: u16, is_bid: bool) -> impl DoubleEndedIterator<Item = Level> {

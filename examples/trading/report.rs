@@ -13,6 +13,7 @@ use strait_tools::report::{self, ReportInput, Series};
 
 use crate::answers::{Heard, Record};
 use crate::book::{BOOKS, LEVELS, ORDERS};
+use crate::broker::Outcome;
 use crate::itch;
 use crate::summary::{BookSummary, SideSummary, Totals, dollars};
 
@@ -47,12 +48,14 @@ pub(crate) struct Report {
     pub(crate) latencies: Option<Histogram<u64>>,
     /// The books at the end of the day.
     pub(crate) books: Vec<BookSummary>,
-    /// How they differ from those the feed expects.
+    /// How they, and what the engine tells, differ from what the feed expects.
     pub(crate) differences: Vec<String>,
     /// Orders sent.
     pub(crate) ordered: u64,
     /// What the feed received of them, and the recorder of everything.
     pub(crate) heard: Heard,
+    /// What the engine made of them.
+    pub(crate) outcome: Outcome,
 }
 
 impl Report {
@@ -102,13 +105,20 @@ impl Report {
 
     /// What became of the orders and the record.
     fn answers(&self) -> String {
-        let Self { ordered, heard: Heard { orders, disorderly, recorded, .. }, .. } = self;
+        let Self { ordered, heard: Heard { orders, disorderly, recorded, .. }, outcome, .. } = self;
+        let Outcome { accepted, refused, in_doubt, untaken, engine_left, .. } = outcome;
+        let left = if *engine_left {
+            format!("; an engine left: in doubt {in_doubt}, not taken {untaken}")
+        } else {
+            String::new()
+        };
         let recorded = match recorded {
             Some(Record { messages, digest }) => format!("{messages}, digest {digest:016x}"),
             None => "nothing: the recorder left before the end".to_owned(),
         };
         format!(
-            "ordered {ordered}, received {orders}, out of order {disorderly}\nrecorded {recorded}"
+            "ordered {ordered}, received {orders}, out of order {disorderly}\n\
+             accepted {accepted}, refused {refused}{left}\nrecorded {recorded}"
         )
     }
 
@@ -182,6 +192,11 @@ impl Report {
             "orders_sent": self.ordered,
             "orders_received": self.heard.orders,
             "orders_out_of_order": self.heard.disorderly,
+            "orders_accepted": self.outcome.accepted,
+            "orders_refused": self.outcome.refused,
+            "orders_in_doubt": self.outcome.in_doubt,
+            "orders_not_taken": self.outcome.untaken,
+            "engine_left": self.outcome.engine_left,
             "core": self.core,
             "allocations_after_warm_up": self.allocations,
             "outgrown": self.outgrown,
@@ -218,9 +233,9 @@ impl Report {
         report::write(folder, &input).map(drop)
     }
 
-    /// An error unless every message arrived, once and intact, and so did every order; the books and the
-    /// record, if there is one, are as expected; and nothing was allocated on the way though there was
-    /// room for the day.
+    /// An error unless every message arrived, once and intact, and so did every order, each of which was
+    /// answered; the books, the engine's tally and the record, if there are any, are as expected; and nothing
+    /// was allocated on the way though there was room for the day.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         let Self { lost, repeated, torn, ordered, .. } = self;
         let Heard { orders, disorderly, sent, recorded } = self.heard;
@@ -232,18 +247,27 @@ impl Report {
                 "{ordered} orders were sent, {orders} received, {disorderly} of them out of order"
             );
         }
+        let Outcome { accepted, refused, in_doubt, untaken, engine_left, .. } = self.outcome;
+        if accepted + refused != *ordered {
+            bail!(
+                "{ordered} orders were sent, {accepted} accepted and {refused} refused: an engine that left \
+                 may have seen {in_doubt}, and {untaken} found none"
+            );
+        }
         if let Some(recorded) = recorded.filter(|&recorded| recorded != sent) {
             bail!("the recorder has {recorded:?}, and {sent:?} was sent");
         }
         if let Some(count @ 1..) = self.allocations
             && !self.outgrown
+            // To find another one allocates.
+            && !engine_left
         {
             bail!("the book builder allocated {count} times after its warm-up");
         }
         match self.differences.first() {
             Some(first) => {
                 let count = self.differences.len();
-                bail!("the books differ from the reference in {count} places; the first is {first}")
+                bail!("{count} differences from the reference; the first is {first}")
             }
             None => Ok(()),
         }
@@ -323,6 +347,7 @@ mod tests {
             differences: vec![],
             ordered: 2,
             heard: Heard { orders: 2, disorderly: 0, sent: record, recorded: Some(record) },
+            outcome: Outcome { accepted: 1, refused: 1, ..Outcome::default() },
         }
     }
 
@@ -342,6 +367,7 @@ mod tests {
         3 messages in 1.500 s: 2 a second
         lost 0, repeated 0, torn 0
         ordered 2, received 2, out of order 0
+        accepted 1, refused 1
         recorded 3, digest 000000000000feed
         book builder pinned to core 1, no heap allocation after warm-up
 
@@ -367,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_report_for_programs() {
-        insta::assert_snapshot!(report().json(), @r#"{"allocations_after_warm_up":0,"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"core":1,"differences":[],"digest":"000000000000feed","lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"orders_out_of_order":0,"orders_received":2,"orders_sent":2,"outgrown":false,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"record_digest":"000000000000feed","recorded":3,"repeated":0,"torn":0,"unknown_orders":0}"#);
+        insta::assert_snapshot!(report().json(), @r#"{"allocations_after_warm_up":0,"books":[{"ask":{"depth":0,"levels":0,"price":null,"shares":null},"bid":{"depth":300,"levels":1,"price":12.34,"shares":300},"stock":"ALC"}],"by_type":{"A":3},"core":1,"differences":[],"digest":"000000000000feed","engine_left":false,"lost":0,"max_ns":null,"messages":3,"msgs_per_s":2.0,"orders_accepted":1,"orders_in_doubt":0,"orders_not_taken":0,"orders_out_of_order":0,"orders_received":2,"orders_refused":1,"orders_sent":2,"outgrown":false,"p50_ns":null,"p90_ns":null,"p9999_ns":null,"p999_ns":null,"p99_ns":null,"record_digest":"000000000000feed","recorded":3,"repeated":0,"torn":0,"unknown_orders":0}"#);
     }
 
     #[test]
@@ -395,6 +421,7 @@ mod tests {
             Report { differences: vec!["here".to_owned()], ..report() },
             Report { ordered: 3, ..report() },
             Report { heard: Heard { disorderly: 1, ..report().heard }, ..report() },
+            Report { outcome: Outcome { refused: 0, in_doubt: 1, ..report().outcome }, ..report() },
             Report {
                 heard: Heard { recorded: Some(Record::default()), ..report().heard },
                 ..report()
@@ -405,6 +432,11 @@ mod tests {
         // The others go on without the recorder.
         let heard = Heard { recorded: None, ..report().heard };
         assert!(Report { heard, ..report() }.verdict().is_ok());
+        // One engine may take the place of another.
+        let outcome = Outcome { engine_left: true, ..report().outcome };
+        let replaced = Report { outcome, allocations: Some(9), ..report() };
+        assert!(replaced.verdict().is_ok());
+        assert!(replaced.answers().contains("an engine left: in doubt 0, not taken 0"));
         // A day that is larger than the room for it has to allocate.
         let larger = Report { allocations: Some(1), outgrown: true, core: None, ..report() };
         assert!(larger.verdict().is_ok());

@@ -7,6 +7,7 @@ use strait::Message;
 use strait::rkyv::{self, Archive, Deserialize, Serialize};
 
 use crate::answers::Heard;
+use crate::matcher::Tally;
 
 /// How many of the best prices of a side are kept one by one.
 const BEST_LEVELS: usize = 5;
@@ -119,7 +120,7 @@ impl fmt::Display for BookSummary {
 }
 
 /// What the feed expects the book builder to end with, told piece by piece: first the totals, then what
-/// it heard itself, then every book.
+/// it heard itself, what the engine should have made of that, and every book.
 #[derive(Archive, Serialize, Deserialize, Message, Clone, Debug, PartialEq, Eq)]
 #[rkyv(crate = rkyv)]
 pub(crate) enum Expected {
@@ -127,6 +128,8 @@ pub(crate) enum Expected {
     Day(Totals),
     /// The orders that it received, and what was recorded.
     Heard(Heard),
+    /// What the engine should tell.
+    Tally(Tally),
     /// One book.
     Book(BookSummary),
 }

@@ -22,6 +22,7 @@ const RUNS: &[Run] = &[
     &[&["wait_set_receiver"], &["sleeping_sender"]],
     &[&["tokio_receiver"], &["sleeping_sender"]],
     &[&["trading", "--messages", "200000", "--json"]],
+    &[&["trading", "--messages", "20000", "--in-process", "--json"]],
 ];
 
 /// A run that takes longer hangs.
