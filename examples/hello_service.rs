@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let role = std::env::args().nth(1);
     if role.as_deref() == Some("serve") {
         let mut greeter = services.serve::<dyn Greeter>(Arc::new(Polite), props! {}).open()?;
-        return Ok(while !greeter.serve(None)? {});
+        while !greeter.serve(None)? {}
+        return Ok(());
     }
     let here = || services.register::<dyn Greeter>("polite", Arc::new(Polite), props! {});
     let _registered = role.is_none().then(here);

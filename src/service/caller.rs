@@ -7,7 +7,7 @@ use super::dispatch::DESCRIBE;
 use super::{Binding, Local, Pending, Results, Service, Stream};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strait_ipc::calls::{Answer, Batch, CallError, Client, Delivered, Outcome, Status};
 use strait_ipc::message::write::MAX_ARCHIVE;
 use strait_ipc::message::{Encode, Invalid, Message, WriteError};
@@ -48,7 +48,7 @@ impl<S: Service + ?Sized> Caller<S> {
         match &self.binding {
             Binding::Local(service) => call_here(service, here),
             Binding::Shared(client) => {
-                let answer = client.call(method, arguments, deadline(self.timeout));
+                let answer = client.call(method, arguments, Some(self.timeout));
                 outcome_of::<T, E>(S::NAME, answer.map_err(CallError::widen)?)
             }
         }
@@ -89,7 +89,7 @@ impl<S: Service + ?Sized> Caller<S> {
                 Ok(Stream::here(S::NAME, guarded(service, here)?))
             }
             Binding::Shared(client) => {
-                let answer = client.call(method, arguments, deadline(self.timeout))?;
+                let answer = client.call(method, arguments, Some(self.timeout))?;
                 Stream::there(S::NAME, client, self.timeout, answer)
             }
         }
@@ -193,14 +193,9 @@ impl<S: ?Sized> fmt::Debug for Calls<'_, S> {
 
 /// The service's text of a method, if it answers.
 pub(super) fn describe(client: &Client, method: u16) -> Option<String> {
-    let answer = client.call(DESCRIBE, &method, deadline(TIMEOUT)).ok()?;
+    let answer = client.call(DESCRIBE, &method, Some(TIMEOUT)).ok()?;
     let text = answer.body().text().ok()?;
     (answer.status() == Status::Done).then(|| text.to_owned())
-}
-
-/// When the time is over; `None` for never.
-pub(super) fn deadline(timeout: Duration) -> Option<Instant> {
-    Instant::now().checked_add(timeout)
 }
 
 /// Calls a service of this process, which may panic as one of another process may. What the caller gets is

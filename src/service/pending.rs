@@ -1,6 +1,6 @@
 //! A call that was made and not answered.
 
-use super::caller::{deadline, outcome_of};
+use super::caller::outcome_of;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -49,7 +49,7 @@ impl<T: Outcome, E: Outcome> Pending<T, E> {
             State::Here(None) => {
                 Err(CallError::Timeout { service: service.into(), delivered: Delivered::Yes })
             }
-            State::There(call, timeout) => ended::<T, E>(service, call.wait(deadline(timeout))),
+            State::There(call, timeout) => ended::<T, E>(service, call.wait(Some(timeout))),
         }
     }
 

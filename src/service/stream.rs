@@ -3,7 +3,7 @@
 //! They are asked for in chunks, by ordinary calls, so a caller that is slow is not overrun: what it
 //! does not ask for is not made.
 
-use super::caller::{corrupt, deadline, refused, too_large};
+use super::caller::{corrupt, refused, too_large};
 use super::dispatch::{CLOSE, NEXT};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,7 +107,7 @@ impl Remote {
                 Ok(None) => {}
                 Err(invalid) => return Some(Err(corrupt(service, invalid))),
             }
-            let answer = self.client.call(NEXT, &self.stream, deadline(self.timeout));
+            let answer = self.client.call(NEXT, &self.stream, Some(self.timeout));
             match answer.and_then(|answer| chunk_of(service, answer)) {
                 Ok((stream, chunk)) => (self.stream, self.chunk) = (stream, chunk),
                 Err(error) => return Some(Err(error)),

@@ -16,12 +16,12 @@ use crate::ring::layout::ConsumerLines;
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::system::fork::Guard;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strait_pools::environment::{Monotonic, Peer};
 use strait_pools::placement::{Many, Mapped, MappedOne};
 use strait_pools::sync::Ordering::Relaxed;
 
-/// How long a request waits for room in the ring if no deadline is given.
+/// How long a request waits for room in the ring if no timeout is given.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A side that calls. Threads may share it, and clones are the same side: each call waits for its own answer.
@@ -73,15 +73,14 @@ enum Room {
     /// Not at all.
     Now,
     /// As long as the call would wait; or as long as is usual.
-    Until(Option<Instant>),
+    Within(Option<Duration>),
 }
 
 impl Room {
     fn patience(self) -> Option<Duration> {
         match self {
             Self::Now => None,
-            Self::Until(None) => Some(PATIENCE),
-            Self::Until(Some(deadline)) => Some(deadline.duration_since(Instant::now())),
+            Self::Within(timeout) => Some(timeout.unwrap_or(PATIENCE)),
         }
     }
 }
@@ -130,7 +129,7 @@ impl Client {
         Self { connection: Arc::new(connection) }
     }
 
-    /// Calls and waits for the answer, until `deadline` if there is one; then the call is given up.
+    /// Calls and waits for the answer, up to `timeout` if there is one; then the call is given up.
     ///
     /// # Errors
     ///
@@ -140,10 +139,10 @@ impl Client {
         &self,
         method: u16,
         arguments: &impl Encode,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<Answer, CallError> {
-        let position = self.request(method, arguments, deadline)?;
-        let found = self.connection.finish(position, deadline)?;
+        let position = self.request(method, arguments, timeout)?;
+        let found = self.connection.finish(position, timeout)?;
         Ok(Answer::new(Arc::clone(&self.connection), position, found))
     }
 
@@ -157,11 +156,11 @@ impl Client {
         &self,
         method: u16,
         arguments: &impl Encode,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
         read: impl FnOnce(Found) -> R,
     ) -> Result<R, CallError> {
-        let position = self.request(method, arguments, deadline)?;
-        let found = self.connection.finish(position, deadline)?;
+        let position = self.request(method, arguments, timeout)?;
+        let found = self.connection.finish(position, timeout)?;
         let _held = Held { connection: &self.connection, position, large: found.large() };
         Ok(read(found))
     }
@@ -184,7 +183,7 @@ impl Client {
     /// As for [`start`](Self::start).
     #[inline]
     pub fn notify(&self, method: u16, arguments: &impl Encode) -> Result<(), CallError> {
-        let asked = Asked { tag: method | ONE_WAY, ahead: 0, room: Room::Until(None) };
+        let asked = Asked { tag: method | ONE_WAY, ahead: 0, room: Room::Within(None) };
         let mut lane = self.connection.lane()?;
         self.connection.ask(&mut lane, asked, arguments)?;
         lane.sender.publish();
@@ -208,9 +207,9 @@ impl Client {
         &self,
         method: u16,
         arguments: &impl Encode,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<u64, CallError> {
-        let asked = Asked { tag: method, ahead: 0, room: Room::Until(deadline) };
+        let asked = Asked { tag: method, ahead: 0, room: Room::Within(timeout) };
         let mut lane = self.connection.lane()?;
         let position = self.connection.ask(&mut lane, asked, arguments)?;
         self.connection.places.occupy(position);
@@ -408,7 +407,7 @@ impl Connection {
     pub(super) fn finish(
         &self,
         position: u64,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<Found, CallError> {
         if self.guard.forked() {
             return Err(CallError::Forked);
@@ -418,7 +417,7 @@ impl Connection {
                 return self.find(position);
             }
         }
-        self.finish_patiently(position, deadline)
+        self.finish_patiently(position, timeout)
     }
 
     #[cold]
@@ -426,9 +425,9 @@ impl Connection {
     fn finish_patiently(
         &self,
         position: u64,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<Found, CallError> {
-        match self.wait(position, deadline) {
+        match self.wait(position, timeout) {
             Ok(()) => self.find(position),
             Err(error) => self.too_late(position, error),
         }
@@ -451,8 +450,7 @@ impl Connection {
         }
     }
 
-    fn wait(&self, position: u64, deadline: Option<Instant>) -> Result<(), CallError> {
-        let timeout = deadline.map(|deadline| deadline.duration_since(Instant::now()));
+    fn wait(&self, position: u64, timeout: Option<Duration>) -> Result<(), CallError> {
         let poll = || self.over(self.look(position)).transpose();
         let mut patience = self.patience;
         let crowd = self.words.crowd.clone();

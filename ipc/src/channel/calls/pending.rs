@@ -27,7 +27,7 @@ impl Pending {
         Self { connection: Some(connection), position, probed: None }
     }
 
-    /// Waits for the answer, until `deadline` if there is one; then the call is given up.
+    /// Waits for the answer, up to `timeout` from now on if there is one; then the call is given up.
     ///
     /// # Errors
     ///
@@ -37,9 +37,9 @@ impl Pending {
     /// none; [`CallError::Forked`] in a child. An answer that is an error of the service's own is an
     /// [`Answer`].
     #[inline(always)]
-    pub fn wait(mut self, deadline: Option<Instant>) -> Result<Answer, CallError> {
+    pub fn wait(mut self, timeout: Option<Duration>) -> Result<Answer, CallError> {
         let Some(connection) = self.connection.take() else { return Err(CallError::Forked) };
-        let found = connection.finish(self.position, deadline)?;
+        let found = connection.finish(self.position, timeout)?;
         Ok(Answer::new(connection, self.position, found))
     }
 

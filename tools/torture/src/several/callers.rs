@@ -170,9 +170,9 @@ impl Caller<'_> {
         let arguments = asked(number, self.most);
         let began = Instant::now();
         let most = if hurried { Duration::from_micros(self.random.below(100)) } else { HANG };
-        let deadline = Some(began + most);
+        let timeout = Some(most);
         if self.random.once_in(3) {
-            let found = self.client.call_with(ASK, &Words(&arguments), deadline, |found| {
+            let found = self.client.call_with(ASK, &Words(&arguments), timeout, |found| {
                 self.is_own(number, words(&found, found.as_ptr(), found.len()))
             });
             match found {
@@ -180,7 +180,7 @@ impl Caller<'_> {
                 Err(error) => self.failed(number, &error, began),
             }
         } else {
-            let answer = self.client.call(ASK, &Words(&arguments), deadline);
+            let answer = self.client.call(ASK, &Words(&arguments), timeout);
             self.take(number, answer, began);
         }
     }
@@ -224,7 +224,7 @@ impl Caller<'_> {
                     self.take(number, answer, began);
                 }
                 _ => {
-                    let answer = call.wait(Some(began + HANG));
+                    let answer = call.wait(Some(HANG));
                     self.take(number, answer, began);
                 }
             }

@@ -5,7 +5,7 @@ use crate::place::DOMAIN;
 use anyhow::{Context, Result, ensure};
 use std::ptr::copy_nonoverlapping;
 use std::slice;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strait_ipc::channel::OpenError;
 use strait_ipc::channel::calls::{Answer, Calls, Client, Request, Status};
 use strait_ipc::message::encode::Encode;
@@ -116,9 +116,9 @@ pub(super) fn settle(orders: &Orders) -> Result<()> {
     for client in &clients {
         use_all(orders, client)?;
     }
-    let deadline = Some(Instant::now() + HANG);
+    let timeout = Some(HANG);
     if let Some(client) = clients.first() {
-        client.call(STOP, &(), deadline).context("stopping the service")?;
+        client.call(STOP, &(), timeout).context("stopping the service")?;
     }
     drop(clients);
     for life in 1..=orders.life {
@@ -139,22 +139,21 @@ pub(super) fn settle(orders: &Orders) -> Result<()> {
 /// All places of a client at once, and all its room, twice.
 fn use_all(orders: &Orders, client: &Client) -> Result<()> {
     for _ in 0..2 {
-        let deadline = Some(Instant::now() + HANG);
+        let timeout = Some(HANG);
         let started = (0..orders.capacity).map(|_| client.start(SIZED, &Words(&[8])));
         let started = started.collect::<Result<Vec<_>, _>>().context("a client's places")?;
-        let answers = started.into_iter().map(|call| call.wait(deadline));
+        let answers = started.into_iter().map(|call| call.wait(timeout));
         let answers = answers.collect::<Result<Vec<Answer>, _>>().context("a client's answers")?;
         ensure!(answers.iter().all(|answer| answer.len() == 8), "an answer of another size");
         drop(answers);
         if orders.large {
-            let all =
-                client.call(SIZED, &Words(&[ARENA]), deadline).context("all large answers")?;
+            let all = client.call(SIZED, &Words(&[ARENA]), timeout).context("all large answers")?;
             ensure!(all.len() as u64 == ARENA, "a large answer of another size");
             drop(all);
             let mut large = vec![8; orders.most()];
-            client.call(SIZED, &Words(&large), deadline).context("all large arguments")?;
+            client.call(SIZED, &Words(&large), timeout).context("all large arguments")?;
             large.truncate(orders.most() / 2);
-            client.call(SIZED, &Words(&large), deadline).context("half of large arguments")?;
+            client.call(SIZED, &Words(&large), timeout).context("half of large arguments")?;
         }
     }
     Ok(())
