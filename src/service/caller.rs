@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use strait_ipc::calls::{Answer, Batch, CallError, Client, Delivered, Outcome, Status};
 use strait_ipc::message::write::MAX_ARCHIVE;
-use strait_ipc::message::{Encode, Invalid, Message, WriteError};
+use strait_ipc::message::{Body, Encode, Invalid, Message, WriteError};
 
 /// How long a client waits for an answer unless it says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,8 +48,16 @@ impl<S: Service + ?Sized> Caller<S> {
         match &self.binding {
             Binding::Local(service) => call_here(service, here),
             Binding::Shared(client) => {
-                let answer = client.call(method, arguments, Some(self.timeout));
-                outcome_of::<T, E>(S::NAME, answer.map_err(CallError::widen)?)
+                // What is handed out by value is taken while the answer is still in its place.
+                let read = |status, body: Body<'_>| {
+                    if status == Status::Done { T::of_body(body) } else { None }
+                };
+                match client.call_with(method, arguments, Some(self.timeout), read) {
+                    Ok(Ok(Ok(returned))) => Ok(returned),
+                    Ok(Ok(Err(invalid))) => Err(corrupt(S::NAME, invalid)),
+                    Ok(Err(answer)) => outcome_of::<T, E>(S::NAME, answer),
+                    Err(error) => Err(error.widen()),
+                }
             }
         }
     }

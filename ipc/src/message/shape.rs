@@ -4,7 +4,7 @@
 //! only the archive, which stays where it is, together with what keeps it there. Which of the two,
 //! the type says by its [`Schema::Shape`](super::Schema::Shape), so that generated code need not ask.
 
-use super::{Body, Buffer, Invalid, Message, WriteError};
+use super::{Body, Buffer, Invalid, Message, Schema, WriteError};
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -25,6 +25,13 @@ pub trait Shape: sealed::Sealed {
         keeper: K,
     ) -> Self::Returned<T, K>;
 
+    /// The value itself, if that is what is handed out.
+    ///
+    /// # Safety
+    ///
+    /// This is the shape of `T`, and `archived` is a valid archive.
+    unsafe fn copy<T: Message, K>(archived: &T::Archived) -> Option<Self::Returned<T, K>>;
+
     /// The same of a value of this process.
     ///
     /// # Errors
@@ -32,6 +39,9 @@ pub trait Shape: sealed::Sealed {
     /// [`WriteError::Unsupported`], if it has to be archived and cannot be.
     fn make<T: Message, K: From<Buffer>>(value: T) -> Result<Self::Returned<T, K>, WriteError>;
 }
+
+/// What is handed out of a `T`, of which the archive, if that is what it is, is kept by a `K`.
+pub type HandedOut<T, K> = <<T as Schema>::Shape as Shape>::Returned<T, K>;
 
 /// Of plain types: by value.
 #[derive(Debug)]
@@ -58,6 +68,13 @@ impl Shape for PlainShape {
         unsafe { archived.cast::<T>().read() }
     }
 
+    #[inline(always)]
+    unsafe fn copy<T: Message, K>(archived: &T::Archived) -> Option<T> {
+        const { assert!(T::PLAIN) };
+        // SAFETY: as above.
+        Some(unsafe { std::ptr::from_ref(archived).cast::<T>().read() })
+    }
+
     #[inline]
     fn make<T: Message, K: From<Buffer>>(value: T) -> Result<T, WriteError> {
         Ok(value)
@@ -70,6 +87,11 @@ impl Shape for ArchivedShape {
     #[inline]
     unsafe fn hand_out<T: Message, K>(archived: NonNull<T::Archived>, keeper: K) -> Held<T, K> {
         Held { archived, keeper }
+    }
+
+    #[inline(always)]
+    unsafe fn copy<T: Message, K>(_: &T::Archived) -> Option<Held<T, K>> {
+        None
     }
 
     fn make<T: Message, K: From<Buffer>>(value: T) -> Result<Held<T, K>, WriteError> {
@@ -92,10 +114,24 @@ impl Shape for ArchivedShape {
 pub unsafe fn hand_out<T: Message, K>(
     body: Body<'_>,
     keeper: K,
-) -> Result<<T::Shape as Shape>::Returned<T, K>, Invalid> {
+) -> Result<HandedOut<T, K>, Invalid> {
     let archived = NonNull::from(body.message::<T>()?);
     // SAFETY: it was found valid, and the caller vouches that it stays.
     Ok(unsafe { T::Shape::hand_out::<T, K>(archived, keeper) })
+}
+
+/// A `T` that is handed out by value; `None` if it is not.
+///
+/// # Errors
+///
+/// [`Invalid`] if the body holds no `T`.
+#[inline(always)]
+pub fn copy_out<T: Message, K>(body: Body<'_>) -> Option<Result<HandedOut<T, K>, Invalid>> {
+    match body.message::<T>() {
+        // SAFETY: it was found valid.
+        Ok(archived) => unsafe { T::Shape::copy::<T, K>(archived) }.map(Ok),
+        Err(invalid) => Some(Err(invalid)),
+    }
 }
 
 /// An archive in its place, and what keeps it there.

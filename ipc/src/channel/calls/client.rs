@@ -2,14 +2,14 @@
 
 use super::error::{CallError, Delivered};
 use super::pending::{Answer, Found, Pending};
-use super::{MAX_RESERVED, ONE_WAY, PAD};
+use super::{MAX_RESERVED, ONE_WAY, PAD, Status};
 use crate::channel::bytes::{BytesSender, Spot};
 use crate::channel::error::SendError;
 use crate::channel::link::{Cell, Cells};
 use crate::channel::wait::{Patience, Stopped};
 use crate::endpoint::PeerView;
 use crate::message::encode::Encode;
-use crate::message::{Scratch, WriteError};
+use crate::message::{Body, Scratch, WriteError};
 use crate::ring::answers::places::Places;
 use crate::ring::answers::{Outcome, Words};
 use crate::ring::layout::ConsumerLines;
@@ -146,7 +146,8 @@ impl Client {
         Ok(Answer::new(Arc::clone(&self.connection), position, found))
     }
 
-    /// As [`call`](Self::call), for an answer that is looked at once: `read` gets its status, and where it lies.
+    /// As [`call`](Self::call), for an answer that is looked at once: `read` gets its status and its bytes. If it
+    /// wants to keep them, it returns `None`, and the answer itself is returned.
     ///
     /// # Errors
     ///
@@ -157,12 +158,19 @@ impl Client {
         method: u16,
         arguments: &impl Encode,
         timeout: Option<Duration>,
-        read: impl FnOnce(Found) -> R,
-    ) -> Result<R, CallError> {
+        read: impl FnOnce(Status, Body<'_>) -> Option<R>,
+    ) -> Result<Result<R, Answer>, CallError> {
         let position = self.request(method, arguments, timeout)?;
         let found = self.connection.finish(position, timeout)?;
-        let _held = Held { connection: &self.connection, position, large: found.large() };
-        Ok(read(found))
+        let held = Held { connection: &self.connection, position, large: found.large() };
+        // SAFETY: the answer is held until it was read.
+        match read(found.status(), unsafe { found.body() }) {
+            Some(result) => Ok(Ok(result)),
+            None => {
+                std::mem::forget(held);
+                Ok(Err(Answer::new(Arc::clone(&self.connection), position, found)))
+            }
+        }
     }
 
     /// Calls, and does not wait for the answer.

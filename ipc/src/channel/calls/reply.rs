@@ -1,7 +1,7 @@
 //! What a call returns.
 
-use super::{Answer, Request};
-use crate::message::shape::{Shape, hand_out};
+use super::{Answer, Found, Request};
+use crate::message::shape::{Shape, copy_out, hand_out};
 use crate::message::{Body, Buffer, Encode, Held, Invalid, Message, SchemaText, WriteError};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -51,6 +51,13 @@ pub trait Outcome: Encode + Sized {
     /// [`Invalid`] if that holds something else.
     fn of_answer(answer: Answer) -> Result<Self::Returned, Invalid>;
 
+    /// Takes it from an answer without holding that, if it is handed out by value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`of_answer`](Self::of_answer).
+    fn of_body(body: Body<'_>) -> Option<Result<Self::Returned, Invalid>>;
+
     /// Takes what a service of this process returned.
     ///
     /// # Errors
@@ -72,6 +79,11 @@ impl<T: Message> Outcome for T {
         unsafe { hand_out::<T, _>(body, Keeper::Answer(answer)) }
     }
 
+    #[inline(always)]
+    fn of_body(body: Body<'_>) -> Option<Result<Self::Returned, Invalid>> {
+        copy_out::<T, Keeper>(body)
+    }
+
     #[inline]
     fn of_value(self) -> Result<Self::Returned, WriteError> {
         T::Shape::make(self)
@@ -86,6 +98,11 @@ impl Outcome for () {
     #[inline]
     fn of_answer(answer: Answer) -> Result<(), Invalid> {
         answer.body().split::<0>().map(|_| ())
+    }
+
+    #[inline(always)]
+    fn of_body(body: Body<'_>) -> Option<Result<(), Invalid>> {
+        Some(body.split::<0>().map(|_| ()))
     }
 
     #[inline]
@@ -104,6 +121,10 @@ impl Outcome for Infallible {
         Err(Invalid::Contents { message: "result" })
     }
 
+    fn of_body(_: Body<'_>) -> Option<Result<Self, Invalid>> {
+        None
+    }
+
     fn of_value(self) -> Result<Self, WriteError> {
         match self {}
     }
@@ -114,6 +135,19 @@ impl Answer {
     #[inline]
     pub fn body(&self) -> Body<'_> {
         // SAFETY: aligned and initialised, and they stay as they are until the answer is dropped.
+        unsafe { Body::new(self.as_ptr(), self.len()) }
+    }
+}
+
+impl Found {
+    /// The bytes, to be read where they lie.
+    ///
+    /// # Safety
+    ///
+    /// The answer is held for as long as they are read.
+    #[inline(always)]
+    pub(super) unsafe fn body<'a>(self) -> Body<'a> {
+        // SAFETY: aligned and initialised, and they stay as they are while the answer is held.
         unsafe { Body::new(self.as_ptr(), self.len()) }
     }
 }

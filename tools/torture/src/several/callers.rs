@@ -172,11 +172,12 @@ impl Caller<'_> {
         let most = if hurried { Duration::from_micros(self.random.below(100)) } else { HANG };
         let timeout = Some(most);
         if self.random.once_in(3) {
-            let found = self.client.call_with(ASK, &Words(&arguments), timeout, |found| {
-                self.is_own(number, words(&found, found.as_ptr(), found.len()))
+            let found = self.client.call_with(ASK, &Words(&arguments), timeout, |_, body| {
+                body.slice::<u64>().ok().map(|found| self.is_own(number, found))
             });
             match found {
-                Ok(end) => self.ended(number, end, began),
+                Ok(Ok(end)) => self.ended(number, end, began),
+                Ok(Err(answer)) => self.take(number, Ok(answer), began),
                 Err(error) => self.failed(number, &error, began),
             }
         } else {
