@@ -26,7 +26,8 @@ mod tests {
         let text = "a text that is longer than two words";
         for length in 0..=text.len() {
             let one = &text[..length];
-            assert!(same(one, &one.to_owned()));
+            let copy = one.to_owned();
+            assert!(same(one, &copy));
             assert!(length == 0 || !same(one, &text[..length - 1]));
             for at in 0..length {
                 let mut other = one.to_owned();
