@@ -183,3 +183,22 @@ impl Row {
         earliest
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// One after the other, more threads read than a row has places.
+    #[test]
+    fn a_thread_that_ends_gives_its_place_back() {
+        for _ in 0..2 * ROW {
+            let reader = std::thread::spawn(|| {
+                let outer = enter();
+                drop(enter());
+                drop(outer);
+            });
+            reader.join().unwrap();
+        }
+        assert!(READERS.first.next().is_none());
+    }
+}
