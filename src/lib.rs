@@ -1,13 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(loom))]
 mod domain;
 pub mod registry;
 pub mod service;
+// Its threads are of the operating system: models have others.
+#[cfg(not(loom))]
 pub mod services;
 
+#[cfg(not(loom))]
 pub use domain::Domain;
 pub use registry::{Filter, Properties, Registry};
 pub use service::{CallError, Delivered, Service, service};
+#[cfg(not(loom))]
 pub use services::{FindError, Services, Serving};
 pub use strait_ipc::channel::latest::{ReadError, SetError};
 pub use strait_ipc::channel::{

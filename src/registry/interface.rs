@@ -1,6 +1,7 @@
 //! Interfaces: types with a name, under which services are registered and found.
 
 use super::properties::hash;
+use super::same::same;
 use std::borrow::Cow;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
@@ -23,10 +24,17 @@ pub trait Interface: Send + Sync + 'static {
 }
 
 /// A name, hashed when the program was compiled if it was known then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub(super) struct Name {
     hash: u64,
     text: Cow<'static, str>,
+}
+
+impl PartialEq for Name {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && same(self.as_str(), other.as_str())
+    }
 }
 
 impl Name {
@@ -42,6 +50,7 @@ impl Name {
         Self { hash: hash(text), text: Cow::Owned(text.to_owned()) }
     }
 
+    #[inline]
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }

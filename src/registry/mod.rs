@@ -10,6 +10,7 @@
 //! | `reference` | references to services: what is called |
 //! | `offer` | a service that is registered, as each of its interfaces |
 //! | `rank` | which service is preferred |
+//! | `same` | short texts compared in place |
 //! | `store` | where services are: buckets, changed under a lock and read without |
 //! | `ranked`, `index`, `places` | what a bucket is made of |
 //! | `events`, `queue` | who is told of what changes, and by whom |
@@ -28,6 +29,7 @@ mod queue;
 mod rank;
 mod ranked;
 mod reference;
+mod same;
 mod store;
 mod tracker;
 

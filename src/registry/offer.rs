@@ -57,14 +57,23 @@ impl<I: ?Sized> View<I> {
 }
 
 /// A view of whatever interface.
-pub(super) trait AnyView: Any + Send + Sync {
+pub(super) trait AnyView: Send + Sync {
     /// From now on it may not be called.
     fn end(&self);
+
+    /// What an offer holds of it: a [`Weak`] of its own type.
+    fn weak(self: Arc<Self>) -> AnyWeak;
 }
+
+type AnyWeak = Box<dyn Any + Send + Sync>;
 
 impl<I: Send + Sync + ?Sized + 'static> AnyView for View<I> {
     fn end(&self) {
         self.ended.store(1, Relaxed);
+    }
+
+    fn weak(self: Arc<Self>) -> AnyWeak {
+        Box::new(Arc::downgrade(&self))
     }
 }
 
@@ -142,12 +151,12 @@ impl fmt::Debug for Provides {
 /// is left of an offer for a while, because somebody may be reading it, keeps no service.
 pub(super) struct Offer {
     pub(super) about: Arc<About>,
-    pub(super) views: Box<[(Name, Weak<dyn AnyView>)]>,
+    views: Box<[(Name, AnyWeak)]>,
 }
 
 impl Offer {
     pub(super) fn new(about: Arc<About>, views: &[(Name, Arc<dyn AnyView>)]) -> Self {
-        let views = views.iter().map(|(name, view)| (name.clone(), Arc::downgrade(view)));
+        let views = views.iter().map(|(name, view)| (name.clone(), Arc::clone(view).weak()));
         Self { about, views: views.collect() }
     }
 
@@ -158,8 +167,7 @@ impl Offer {
         name: &Name,
     ) -> Option<ServiceRef<I>> {
         let (_, view) = self.views.iter().find(|(other, _)| other == name)?;
-        let any: Arc<dyn Any + Send + Sync> = view.upgrade()?;
-        any.downcast().ok().map(ServiceRef::new)
+        view.downcast_ref::<Weak<View<I>>>()?.upgrade().map(ServiceRef::new)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &Name> {

@@ -28,7 +28,7 @@ use super::index::{Index, Posting};
 use super::interface::{ByName, Name};
 use super::offer::{About, Offer, Provides};
 use super::places::Places;
-use super::properties::{Properties, PropertyError, Scalar, hash};
+use super::properties::{Key, Properties, PropertyError, Scalar};
 use super::queue::Queue;
 use super::rank::{Entry, Rank};
 use super::ranked::Ranked;
@@ -41,8 +41,9 @@ use std::sync::{Arc, PoisonError};
 use strait_pools::snapshot::{Reading, Retired, Snapshot, enter};
 use strait_pools::sync::{Mutex, MutexGuard};
 
-pub(super) const ID: &str = "service.id";
-pub(super) const NAME: &str = "service.name";
+static ID: Key = Key::fixed("service.id");
+static NAME: Key = Key::fixed("service.name");
+static INTERFACES: Key = Key::fixed(OBJECT_CLASS);
 
 pub(super) struct Store {
     interfaces: Snapshot<Interfaces>,
@@ -110,7 +111,7 @@ impl Bucket {
     fn candidates<'a>(&'a self, filter: &Filter, reading: &'a Reading) -> Candidates<'a> {
         let mut fewest = None;
         for term in filter.terms() {
-            let Some(posting) = self.index.get(term, reading) else { return Candidates::None };
+            let Some(posting) = self.index.get(*term, reading) else { return Candidates::None };
             let estimate = posting.estimate(reading);
             if fewest.is_none_or(|(least, _)| estimate < least) {
                 fewest = Some((estimate, posting));
@@ -176,10 +177,9 @@ impl Store {
         name: &str,
         make: impl Fn(&Offer) -> Option<R>,
     ) -> Option<R> {
-        const KEY: u64 = hash(NAME);
         let reading = enter();
         let bucket = self.interfaces.read(&reading)?.get(interface)?;
-        let posting = bucket.index.get(term_of(KEY, Scalar::Text(name)), &reading)?;
+        let posting = bucket.index.get(term_of(NAME.hash(), Scalar::Text(name)), &reading)?;
         posting.find(&reading, |entry| {
             let offer = self.resolve(entry, &reading)?;
             if *offer.about.name == *name { make(offer) } else { None }
@@ -399,9 +399,9 @@ fn complete(
     interfaces: &[Name],
 ) -> Result<Properties, PropertyError> {
     let interfaces: Vec<&str> = interfaces.iter().map(Name::as_str).collect();
-    properties.set(OBJECT_CLASS, interfaces.as_slice())?;
-    properties.set(ID, i64::try_from(id).unwrap_or(i64::MAX))?;
-    properties.set(NAME, name)?;
+    properties.put(INTERFACES.clone(), interfaces.as_slice().into())?;
+    properties.put(ID.clone(), i64::try_from(id).unwrap_or(i64::MAX).into())?;
+    properties.put(NAME.clone(), name.into())?;
     Ok(properties)
 }
 

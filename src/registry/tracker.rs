@@ -77,6 +77,8 @@ struct State<I: Send + Sync + ?Sized + 'static> {
     items: HashMap<u64, Item<I>>,
     /// Those that were added.
     order: BTreeMap<Rank, ServiceRef<I>>,
+    /// The `service.id` of what `best` shows.
+    shown: Option<u64>,
     retired: Retired,
 }
 
@@ -101,6 +103,7 @@ impl<I: Interface + ?Sized> Tracker<I> {
                 closed: false,
                 items: HashMap::new(),
                 order: BTreeMap::new(),
+                shown: None,
                 retired: Retired::new(),
             }),
             came: Condvar::new(),
@@ -171,7 +174,7 @@ impl<I: Send + Sync + ?Sized + 'static> Tracked<I> {
         }
         item.busy = true;
         loop {
-            let State { closed, items, order, retired } = &mut *state;
+            let State { closed, items, order, .. } = &mut *state;
             let Some(item) = items.get_mut(&id) else { return };
             item.again = false;
             let modified = std::mem::take(&mut item.modified);
@@ -185,14 +188,13 @@ impl<I: Send + Sync + ?Sized + 'static> Tracked<I> {
             {
                 order.remove(&before);
                 order.extend(rank.map(|rank| (rank, service.clone())));
-                self.refresh(order, retired);
+                self.refresh(&mut state);
             }
             match (before, rank) {
                 (None, Some(rank)) => {
                     state = self.unlocked(state, || self.track.added(&service));
-                    let State { order, retired, .. } = &mut *state;
-                    order.insert(rank, service.clone());
-                    self.refresh(order, retired);
+                    state.order.insert(rank, service.clone());
+                    self.refresh(&mut state);
                     self.came.notify_all();
                 }
                 (Some(_), Some(_)) if modified => {
@@ -215,11 +217,16 @@ impl<I: Send + Sync + ?Sized + 'static> Tracked<I> {
         }
     }
 
-    /// Shows the first in order as the best.
-    fn refresh(&self, order: &BTreeMap<Rank, ServiceRef<I>>, retired: &mut Retired) {
-        let best = order.values().next().map(ServiceRef::downgrade);
-        self.best.replace(best.map(Arc::new), retired);
-        drop(retired.collect());
+    /// Shows the first in order as the best, if that is another one now.
+    fn refresh(&self, state: &mut State<I>) {
+        let best = state.order.values().next();
+        let id = best.map(ServiceRef::id);
+        if id != state.shown {
+            state.shown = id;
+            let best = best.map(ServiceRef::downgrade).map(Arc::new);
+            self.best.replace(best, &mut state.retired);
+            drop(state.retired.collect());
+        }
     }
 
     /// Calls the customizer without the lock.

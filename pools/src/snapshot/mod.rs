@@ -4,7 +4,8 @@
 //!  process    ┌───────┐  ┌──────────┬──────────┬──────────┬──────┬──────┐
 //!             │ epoch │  │ reader 0 │ reader 1 │ …        │ more ├──────▶ as many again
 //!             └───────┘  └──────────┴──────────┴──────────┴──────┘
-//!                          0: nobody    else: the epoch in which somebody began to read
+//!                          0: nobody's    all bits: its thread is not reading
+//!                          else: the epoch in which that began to read
 //!  snapshot   ┌─────────┐
 //!             │ current ├──▶ value
 //!             └─────────┘
@@ -18,8 +19,9 @@
 //! was kept goes once everybody else has left. Nobody waits for anybody; a reader that falls asleep
 //! inside delays what was replaced meanwhile, and nothing else.
 //!
-//! Places belong to no thread: one is taken by a swap, nearly always the one that the thread took last
-//! time. So a thread that ends leaves nothing behind, readings nest, and they may be sent away.
+//! A place belongs to a thread, from its first reading until it ends, and is no other's meanwhile: so
+//! to enter it takes no swap. A reading inside of another one takes a place of its own, and gives it
+//! back.
 //!
 //! # Orderings
 //!
@@ -29,17 +31,20 @@
 //! | `current`, before the fence `snapshot.collect` | `current`, behind the fence `snapshot.enter` | that it was replaced, to whoever is not seen in a place, or in a later epoch |
 //! | place, before the fence `snapshot.enter` | place, behind the fence `snapshot.collect` | that somebody may read what was replaced |
 //! | place, Release (`snapshot.leave`) | place, Acquire (`snapshot.left`) | that its reader no longer reads |
+//! | place, Release (`snapshot.again`) | place, Acquire (`snapshot.left`) | the same, of the reading before this one |
 //! | `more`, Release (`snapshot.grow`) | `more`, Acquire (`snapshot.follow`) | places behind the first ones |
 //!
 //! Who replaces a value drops it behind the fence `snapshot.collect`, which makes it visible to them as
 //! well. The epoch itself is relaxed. It is stored behind the collector's fence and loaded before the
 //! reader's: whoever sees the new epoch has the later fence, and sees every replacement before it. The
-//! swap that takes a place is relaxed as well: it extends the release of whoever left it before.
+//! swaps that take a place and give it back are relaxed as well: they extend the release of whoever
+//! left it before.
 //!
 //! # When a thread dies here
 //!
-//! A reading is left as a stack unwinds. A reading that is forgotten keeps everything that is replaced
-//! from then on in memory, and does no other harm. Processes share nothing here.
+//! A reading is left as a stack unwinds, and a place given back as its thread ends. A reading that is
+//! forgotten keeps everything that is replaced from then on in memory, and does no other harm.
+//! Processes share nothing here.
 
 mod readers;
 mod retired;

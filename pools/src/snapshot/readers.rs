@@ -1,11 +1,19 @@
 //! Who is reading, and since when.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::sync::{AtomicPtr, AtomicU64, Site, fence, thread_number};
+use crate::sync::{AtomicPtr, AtomicU64, Site, fence};
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr::null_mut;
 
-/// Places in a row. More readers at once than that, and another row is added, for ever.
+/// Places in a row. More threads at once than that, and another row is added, for ever.
 const ROW: usize = if cfg!(loom) { 1 } else { 16 };
+
+/// A place that is nobody's.
+const FREE: u64 = 0;
+
+/// A place whose thread is not reading: as if it had begun after everything.
+const IDLE: u64 = u64::MAX;
 
 /// What all snapshots of the process share.
 struct Readers {
@@ -14,7 +22,7 @@ struct Readers {
 }
 
 struct Row {
-    /// 0 while nobody is there, or the epoch in which somebody came.
+    /// [`FREE`], [`IDLE`], or the epoch in which somebody came.
     places: [Line; ROW],
     more: AtomicPtr<Row>,
 }
@@ -24,12 +32,35 @@ struct Row {
 #[repr(align(128))]
 struct Line(AtomicU64);
 
+/// The place of a thread, from its first reading until it ends.
+struct Own(Cell<Option<&'static Line>>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.get() {
+            // If a reading was forgotten, the place stays taken.
+            let _ = place.0.compare_exchange(IDLE, FREE, Relaxed, Relaxed);
+        }
+    }
+}
+
 #[cfg(not(loom))]
 static READERS: std::sync::LazyLock<Readers> = std::sync::LazyLock::new(Readers::new);
 
+#[cfg(not(loom))]
+thread_local! {
+    static OWN: Own = const { Own(Cell::new(None)) };
+}
+
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref READERS: Readers = Readers::new();
+    // A model's first thread gives its place back after this is dropped.
+    static ref READERS: &'static Readers = Box::leak(Box::new(Readers::new()));
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static OWN: Own = Own(Cell::new(None));
 }
 
 /// Somebody reads snapshots: what is current when one is read stays until this is dropped.
@@ -39,24 +70,44 @@ loom::lazy_static! {
 #[must_use]
 pub struct Reading {
     place: &'static Line,
+    /// What the place is when it is left.
+    after: u64,
+    /// The place belongs to this thread.
+    here: PhantomData<*const ()>,
 }
 
 /// Begins to read.
 ///
-/// One compare-and-swap on a line of this thread's own, and a full fence; no lock, and no allocation
-/// unless more threads read at this very moment than ever did before.
+/// One store to a line of this thread's own, and a full fence; no lock, and no allocation unless more
+/// threads read than ever did before. A thread's first reading finds it its line, and one inside of
+/// another takes one for a while: each with a compare-and-swap.
 #[inline]
 pub fn enter() -> Reading {
     let readers: &'static Readers = &READERS;
-    let place = readers.first.take(readers.epoch.0.load(Relaxed));
+    let epoch = readers.epoch.0.load(Relaxed);
+    let (place, after) = match OWN.try_with(|own| own.0.get()) {
+        Ok(Some(place)) if place.0.load(Relaxed) == IDLE => {
+            place.0.store(epoch, Release.at("snapshot.again"));
+            (place, IDLE)
+        }
+        own => take(&readers.first, epoch, matches!(own, Ok(None))),
+    };
     fence(SeqCst, "snapshot.enter");
-    Reading { place }
+    Reading { place, after, here: PhantomData }
+}
+
+/// A place that was nobody's, for as long as this thread or for one reading; and what it is then.
+#[cold]
+fn take(first: &'static Row, epoch: u64, to_keep: bool) -> (&'static Line, u64) {
+    let place = first.take(epoch);
+    let kept = to_keep && OWN.try_with(|own| own.0.set(Some(place))).is_ok();
+    (place, if kept { IDLE } else { FREE })
 }
 
 impl Drop for Reading {
     #[inline]
     fn drop(&mut self) {
-        self.place.0.store(0, Release.at("snapshot.leave"));
+        self.place.0.store(self.after, Release.at("snapshot.leave"));
     }
 }
 
@@ -81,29 +132,17 @@ impl Readers {
 impl Row {
     fn new() -> Self {
         Self {
-            places: std::array::from_fn(|_| Line(AtomicU64::new(0))),
+            places: std::array::from_fn(|_| Line(AtomicU64::new(FREE))),
             more: AtomicPtr::new(null_mut()),
         }
     }
 
-    #[inline]
+    /// A place that was nobody's, here or behind.
     fn take(&'static self, epoch: u64) -> &'static Line {
-        // Reduced to a row's length at once.
-        #[allow(clippy::cast_possible_truncation)]
-        let usual = (thread_number() % ROW as u64) as usize;
-        let place = &self.places[usual];
-        if place.0.compare_exchange(0, epoch, Relaxed, Relaxed).is_ok() {
-            return place;
-        }
-        self.take_another(epoch)
-    }
-
-    /// Any place, here or behind.
-    #[cold]
-    fn take_another(&'static self, epoch: u64) -> &'static Line {
         let mut row = self;
         loop {
-            let free = |place: &&Line| place.0.compare_exchange(0, epoch, Relaxed, Relaxed).is_ok();
+            let free =
+                |place: &&Line| place.0.compare_exchange(FREE, epoch, Relaxed, Relaxed).is_ok();
             if let Some(place) = row.places.iter().find(free) {
                 return place;
             }
@@ -135,12 +174,31 @@ impl Row {
         while let Some(row) = rows {
             for place in &row.places {
                 match place.0.load(Acquire.at("snapshot.left")) {
-                    0 => {}
+                    FREE => {}
                     epoch => earliest = earliest.min(epoch),
                 }
             }
             rows = row.next();
         }
         earliest
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// One after the other, more threads read than a row has places.
+    #[test]
+    fn a_thread_that_ends_gives_its_place_back() {
+        for _ in 0..2 * ROW {
+            let reader = std::thread::spawn(|| {
+                let outer = enter();
+                drop(enter());
+                drop(outer);
+            });
+            reader.join().unwrap();
+        }
+        assert!(READERS.first.next().is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! A filter against properties.
 
 use super::super::properties::{Properties, Scalar};
+use super::super::same::same;
 use super::{Clause, Literal, Node, Test};
 use std::cmp::Ordering;
 
@@ -43,7 +44,7 @@ impl Literal {
     #[inline]
     fn equals(&self, scalar: Scalar<'_>) -> bool {
         match scalar {
-            Scalar::Text(value) => *value == *self.text,
+            Scalar::Text(value) => same(value, &self.text),
             Scalar::Integer(value) => self.integer == Some(value),
             Scalar::Float(value) => self.float == Some(value),
             Scalar::Bool(value) => self.bool == Some(value),

@@ -52,6 +52,8 @@ pub const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     root: Node,
+    /// What an index is asked for; it follows from the root.
+    terms: Box<[Term]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,15 +99,20 @@ struct Literal {
 
 impl Literal {
     fn new(text: &str) -> Self {
-        let bare = text.trim();
-        let is = |word| bare.eq_ignore_ascii_case(word);
-        Self {
-            text: text.into(),
-            integer: bare.parse().ok(),
-            float: bare.parse().ok(),
-            bool: if is("true") { Some(true) } else { is("false").then_some(false) },
-        }
+        let integer = text.trim().parse().ok();
+        Self { text: text.into(), integer, float: float(text), bool: truth(text) }
     }
+}
+
+/// The number that a text is, if any.
+fn float(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
+/// The truth that a text is, if any.
+fn truth(text: &str) -> Option<bool> {
+    let is = |word| text.trim().eq_ignore_ascii_case(word);
+    if is("true") { Some(true) } else { is("false").then_some(false) }
 }
 
 /// The rest follows from the text.
@@ -132,7 +139,8 @@ impl FromStr for Filter {
     ///
     /// [`FilterError`] says where in the text what was expected.
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        parse::parse(text).map(|root| Self { root })
+        let root = parse::parse(text)?;
+        Ok(Self { terms: term::terms(&root), root })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What of a filter an index can answer: equality, by a number that is the same of all that is equal.
 
 use super::super::properties::{Scalar, hash};
-use super::{Clause, Filter, Literal, Node, Test};
+use super::{Clause, Filter, Node, Test, float, truth};
 
 /// The key of a service's interfaces, which no index has: it is there once for each of them.
 pub(in super::super) const OBJECT_CLASS: &str = "objectClass";
@@ -16,16 +16,16 @@ pub(in super::super) fn term_of(key: u64, value: Scalar<'_>) -> Term {
         Scalar::Integer(value) => number(key, value as f64),
         Scalar::Float(value) => number(key, value),
         Scalar::Bool(value) => mix(key, u64::from(value)),
-        Scalar::Text(text) => literal(key, &Literal::new(text)),
+        Scalar::Text(value) => text(key, value),
     }
 }
 
 /// A text can equal the literal of a number or a truth only if it is one as well.
-fn literal(key: u64, literal: &Literal) -> Term {
-    match (literal.float, literal.bool) {
+fn text(key: u64, text: &str) -> Term {
+    match (float(text), truth(text)) {
         (Some(value), _) => number(key, value),
         (None, Some(value)) => mix(key, u64::from(value)),
-        (None, None) => mix(key, hash(&literal.text)),
+        (None, None) => mix(key, hash(text)),
     }
 }
 
@@ -43,20 +43,26 @@ fn mix(key: u64, value: u64) -> u64 {
     hash ^ hash >> 33
 }
 
+/// The terms of all values that must be equal for a filter to hold, but for interfaces.
+pub(super) fn terms(root: &Node) -> Box<[Term]> {
+    let nodes = match root {
+        Node::All(nodes) => nodes,
+        other => std::slice::from_ref(other),
+    };
+    let term = |node: &Node| match node {
+        Node::Clause(Clause { key, test: Test::Equal(value) })
+            if !key.as_str().eq_ignore_ascii_case(OBJECT_CLASS) =>
+        {
+            Some(text(key.hash(), &value.text))
+        }
+        _ => None,
+    };
+    nodes.iter().filter_map(term).collect()
+}
+
 impl Filter {
-    /// The terms of all values that must be equal for the filter to hold, but for interfaces.
-    pub(in super::super) fn terms(&self) -> impl Iterator<Item = Term> {
-        let nodes = match &self.root {
-            Node::All(nodes) => nodes,
-            other => std::slice::from_ref(other),
-        };
-        nodes.iter().filter_map(|node| match node {
-            Node::Clause(Clause { key, test: Test::Equal(value) })
-                if !key.as_str().eq_ignore_ascii_case(OBJECT_CLASS) =>
-            {
-                Some(literal(key.hash(), value))
-            }
-            _ => None,
-        })
+    /// As [`terms`] found them when it was compiled.
+    pub(in super::super) fn terms(&self) -> &[Term] {
+        &self.terms
     }
 }

@@ -1,6 +1,8 @@
 //! Keys, which are the same in any case of their letters.
 
+use super::super::same::same;
 use super::PropertyError;
+use std::borrow::Cow;
 
 /// Longest key, in bytes.
 pub const MAX_KEY: usize = 255;
@@ -9,7 +11,7 @@ pub const MAX_KEY: usize = 255;
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     hash: u64,
-    spelling: Box<str>,
+    spelling: Cow<'static, str>,
 }
 
 impl Key {
@@ -17,10 +19,17 @@ impl Key {
         if !is_key(spelling) {
             return Err(PropertyError::Key { key: spelling.chars().take(MAX_KEY).collect() });
         }
-        Ok(Self { hash: hash(spelling), spelling: spelling.into() })
+        Ok(Self { hash: hash(spelling), spelling: Cow::Owned(spelling.to_owned()) })
     }
 
-    pub(crate) fn hash(&self) -> u64 {
+    /// A key that is known when the program is compiled.
+    pub(crate) const fn fixed(spelling: &'static str) -> Self {
+        assert!(is_key(spelling));
+        Self { hash: hash(spelling), spelling: Cow::Borrowed(spelling) }
+    }
+
+    #[inline]
+    pub(crate) const fn hash(&self) -> u64 {
         self.hash
     }
 
@@ -31,7 +40,8 @@ impl Key {
     /// Whether that is the same key, given the hash of it.
     #[inline]
     pub(super) fn is(&self, hash: u64, spelling: &str) -> bool {
-        self.hash == hash && self.spelling.eq_ignore_ascii_case(spelling)
+        self.hash == hash
+            && (same(&self.spelling, spelling) || self.spelling.eq_ignore_ascii_case(spelling))
     }
 }
 

@@ -22,6 +22,9 @@ use std::fmt;
 /// Most bytes that the properties of one service may take, as [`Properties::to_bytes`] writes them.
 pub const MAX_BYTES: usize = 64 * 1024;
 
+/// How many entries the registry adds.
+const ADDED: usize = 3;
+
 /// Up to so many entries are compared one by one, which is faster than anything else.
 const FEW: usize = 8;
 
@@ -107,7 +110,34 @@ impl Properties {
             let present = self.entries[at].key.as_str().to_owned();
             return Err(PropertyError::Duplicate { key: key.as_str().to_owned(), present });
         }
-        let value = value.into();
+        self.push(key, value.into())
+    }
+
+    /// Sets a property, whether it is there or not; returns what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`PropertyError`]: the key is none, or there is too much.
+    pub fn set(
+        &mut self,
+        key: &str,
+        value: impl Into<Value>,
+    ) -> Result<Option<Value>, PropertyError> {
+        self.put(Key::new(key)?, value.into())
+    }
+
+    /// As [`set`](Self::set), with a key that was made before.
+    pub(crate) fn put(&mut self, key: Key, value: Value) -> Result<Option<Value>, PropertyError> {
+        let Some(at) = self.find(key.hash(), key.as_str()) else {
+            return self.push(key, value).map(|()| None);
+        };
+        let old = bytes::length(&key, &self.entries[at].value);
+        self.make_room(&key, old, bytes::length(&key, &value))?;
+        Ok(Some(std::mem::replace(&mut self.entries[at].value, value)))
+    }
+
+    /// Adds a property whose key is not there.
+    fn push(&mut self, key: Key, value: Value) -> Result<(), PropertyError> {
         self.make_room(&key, 0, bytes::length(&key, &value))?;
         let (hash, place) = (key.hash(), self.entries.len());
         self.entries.push(Entry { key, value });
@@ -123,27 +153,6 @@ impl Properties {
             self.by_hash.insert(at, place as u16);
         }
         Ok(())
-    }
-
-    /// Sets a property, whether it is there or not; returns what it was.
-    ///
-    /// # Errors
-    ///
-    /// [`PropertyError`]: the key is none, or there is too much.
-    pub fn set(
-        &mut self,
-        key: &str,
-        value: impl Into<Value>,
-    ) -> Result<Option<Value>, PropertyError> {
-        let value = value.into();
-        let Some(at) = self.find(hash(key), key) else {
-            return self.insert(key, value).map(|()| None);
-        };
-        let Entry { key, value: present } = &self.entries[at];
-        let (old, new) = (bytes::length(key, present), bytes::length(key, &value));
-        let key = key.clone();
-        self.make_room(&key, old, new)?;
-        Ok(Some(std::mem::replace(&mut self.entries[at].value, value)))
     }
 
     /// The value of `key`, spelled in whatever case.
@@ -179,7 +188,8 @@ impl Properties {
     /// What [`props!`](crate::props) makes, whose keys the compiler has checked.
     #[doc(hidden)]
     pub fn of_checked<const N: usize>(entries: [(&str, Value); N]) -> Self {
-        let mut properties = Self::new();
+        let entries_and_more = Vec::with_capacity(N + ADDED);
+        let mut properties = Self { entries: entries_and_more, ..Self::new() };
         for (key, value) in entries {
             // What could be refused are texts of together over 64 KiB.
             let _ = properties.insert(key, value);
