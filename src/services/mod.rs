@@ -18,12 +18,10 @@
 
 pub mod error;
 pub mod serving;
-#[cfg(not(loom))]
 pub mod thread;
 
 pub use error::{FindError, ServicesError};
 pub use serving::{Faults, Serve, Serving};
-#[cfg(not(loom))]
 pub use thread::ServingThread;
 
 use crate::registry::{Filter, Properties, RegisterError, Registration, Registry, ServiceRef};
