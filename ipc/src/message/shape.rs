@@ -2,7 +2,7 @@
 //!
 //! A plain one is copied out: it is smaller than what would keep its place. Of any other there is
 //! only the archive, which stays where it is, together with what keeps it there. Which of the two,
-//! the type says by its [`Schema::Shape`](super::Schema::Shape), so that generated code need not ask.
+//! the type says by its [`Schema::Shape`], so that generated code need not ask.
 
 use super::{Body, Buffer, Invalid, Message, Schema, WriteError};
 use std::fmt;
