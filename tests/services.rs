@@ -4,12 +4,12 @@
 #[path = "../ipc/tests/child/mod.rs"]
 mod child;
 
-use child::{Actor, HANG, Place, job, tell, wait_for_parent};
+use child::{Actor, HANG, Place, eventually, job, tell, wait_for_parent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use strait::registry::Filter;
-use strait::service::{CallError, Delivered};
+use strait::service::{CallError, Delivered, Results};
 use strait::services::{FindError, Serving};
 use strait::{Domain, Services, Wait, props, service};
 use strait_pools::threads::PinnedThread;
@@ -26,10 +26,22 @@ trait Teller {
     fn hang(&self) -> u64;
     #[method(4, oneway)]
     fn skip(&self, count: u64);
+    /// Without end.
+    #[method(5)]
+    fn numbers(&self) -> Results<u64>;
 }
 
 #[derive(Default)]
-struct Counter(AtomicU64);
+struct Counter(AtomicU64, Arc<AtomicU64>);
+
+/// Streams that are open.
+struct Open(Arc<AtomicU64>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
 
 impl Teller for Counter {
     fn pid(&self) -> u32 {
@@ -45,6 +57,13 @@ impl Teller for Counter {
     }
     fn skip(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
+    }
+    fn numbers(&self) -> Results<u64> {
+        self.1.fetch_add(1, Relaxed);
+        let open = Open(Arc::clone(&self.1));
+        Box::new((0..).inspect(move |_| {
+            let _held = &open;
+        }))
     }
 }
 
@@ -64,6 +83,13 @@ fn actor() {
     let Some((what, place)) = job() else { return };
     let services = services(&place);
     let (name, ranking) = what.split_once(' ').unwrap();
+    if name == "stream" {
+        let mut numbers = services.find::<dyn Teller>().unwrap().numbers().unwrap();
+        assert_eq!(numbers.next().unwrap(), Ok(0));
+        tell("streaming");
+        wait_for_parent();
+        return;
+    }
     let mut serving = open(&services, name, ranking.parse().unwrap());
     tell("open");
     loop {
@@ -164,6 +190,22 @@ fn a_server_that_is_killed_is_told_of_and_replaced() {
     // Its name is free at once.
     let again = serve(&place, "X", 2);
     assert_eq!(services.find::<dyn Teller>().unwrap().pid(), Ok(again.pid()));
+}
+
+#[test]
+fn the_streams_of_a_client_that_is_killed_are_dropped() {
+    let place = Place::new();
+    let services = services(&place);
+    let counter = Arc::<Counter>::default();
+    let streams = Arc::clone(&counter.1);
+    let serving =
+        services.serve::<dyn Teller>(counter, props! {}).wait(Wait::Adaptive).open().unwrap();
+    let thread = serving.spawn(PinnedThread::builder()).unwrap();
+    let mut client = Actor::spawn("stream 0", &place);
+    assert_eq!((client.hear(), streams.load(Relaxed)), ("streaming".to_owned(), 1));
+    client.kill();
+    eventually("the end of its stream", || streams.load(Relaxed) == 0);
+    thread.stop().unwrap();
 }
 
 #[test]
