@@ -6,7 +6,6 @@
 use super::dispatch::DESCRIBE;
 use super::{Binding, Local, Pending, Results, Service, Stream};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use strait_ipc::calls::{Answer, Batch, CallError, Client, Delivered, Outcome, Status};
 use strait_ipc::message::write::MAX_ARCHIVE;
@@ -94,7 +93,7 @@ impl<S: Service + ?Sized> Caller<S> {
         match &self.binding {
             Binding::Local(service) => {
                 let here = |service: &S| here(service).map_err(|_| unwritten(S::NAME));
-                Ok(Stream::here(S::NAME, guarded(service, here)?))
+                Ok(Stream::here(S::NAME, call_with(service, here)?))
             }
             Binding::Shared(client) => {
                 let answer = client.call(method, arguments, Some(self.timeout))?;
@@ -206,10 +205,10 @@ pub(super) fn describe(client: &Client, method: u16) -> Option<String> {
     (answer.status() == Status::Done).then(|| text.to_owned())
 }
 
-/// Calls a service of this process, which may panic as one of another process may. What the caller gets is
-/// made inside, and moves out once.
+/// Calls a service of this process. If it panics, that unwinds into the caller, as out of any method: a guard would
+/// cost as much as the call.
 #[inline]
-fn guarded<S: Service + ?Sized, R, E>(
+fn call_with<S: Service + ?Sized, R, E>(
     service: &Local<S>,
     call: impl FnOnce(&S) -> Result<R, CallError<E>>,
 ) -> Result<R, CallError<E>> {
@@ -217,10 +216,7 @@ fn guarded<S: Service + ?Sized, R, E>(
         Ok(service) => service,
         Err(error) => return Err(error.widen()),
     };
-    match catch_unwind(AssertUnwindSafe(|| call(service))) {
-        Ok(returned) => returned,
-        Err(_) => Err(panicked(S::NAME)),
-    }
+    call(service)
 }
 
 #[inline]
@@ -228,7 +224,7 @@ fn call_here<S: Service + ?Sized, T: Outcome, E: Outcome>(
     service: &Local<S>,
     call: impl FnOnce(&S) -> Result<Result<T, E>, WriteError>,
 ) -> Result<T::Returned, CallError<E::Returned>> {
-    guarded(service, |service| match call(service) {
+    call_with(service, |service| match call(service) {
         Ok(Ok(result)) => match result.of_value() {
             Ok(returned) => Ok(returned),
             Err(_) => Err(too_large(S::NAME, "answer", Delivered::Yes)),
@@ -241,23 +237,13 @@ fn call_here<S: Service + ?Sized, T: Outcome, E: Outcome>(
     })
 }
 
-/// Nobody waits for what comes of it, nor for a panic.
 #[inline]
 fn notify_here<S: Service + ?Sized>(
     service: &Local<S>,
     call: impl FnOnce(&S) -> Result<(), WriteError>,
 ) -> Result<(), CallError> {
     let call = |service: &S| call(service).map_err(|_| unwritten(S::NAME));
-    match guarded(service, call) {
-        Err(CallError::Panicked { .. }) => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// The service panicked.
-#[cold]
-fn panicked<E>(service: &'static str) -> CallError<E> {
-    CallError::Panicked { service: service.into() }
+    call_with(service, call)
 }
 
 /// No archive can hold the arguments.

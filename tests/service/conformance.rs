@@ -20,7 +20,7 @@ pub(crate) fn conformance(client: &MatcherClient) {
     later(client);
     batches(client);
     streams(client);
-    panics(client);
+    streams_that_panic(client);
     threads(client);
     assert_eq!(client.streams().unwrap().id, 0, "no stream is left");
 }
@@ -146,10 +146,7 @@ fn streams(client: &MatcherClient) {
     assert_eq!(client.streams().unwrap().id, 0);
 }
 
-fn panics(client: &MatcherClient) {
-    let panicked = client.panic("a panic that this test asks for").unwrap_err();
-    assert_eq!(panicked, CallError::Panicked { service: "test.Matcher".into() });
-    assert_eq!(panicked.delivered(), Delivered::Yes);
+fn streams_that_panic(client: &MatcherClient) {
     // What came before arrives.
     let mut falling = client.falling(300).unwrap();
     for number in (1..=300).rev() {

@@ -6,7 +6,7 @@ use crate::matcher::{Exchange, Matcher, MatcherClient, order};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use strait::service::{Binding, Service, Streams};
+use strait::service::{Binding, CallError, Delivered, Service, Streams};
 use strait_ipc::calls::{Calls, ServeError};
 
 /// Does something with a client of a service that another thread serves; what that thread allocated meanwhile, after
@@ -51,6 +51,21 @@ fn a_service_behind_shared_memory_conforms() {
         let calls = if parking { calls.parking() } else { calls };
         with_service(calls, |_| {}, conformance);
     }
+}
+
+/// In this process a panic unwinds into the caller; here it is an answer, and the next call is served.
+#[test]
+fn a_panic_is_an_answer() {
+    with_service(
+        Calls::unnamed("matcher"),
+        |_| {},
+        |client| {
+            let panicked = client.panic("a panic that this test asks for").unwrap_err();
+            assert_eq!(panicked, CallError::Panicked { service: "test.Matcher".into() });
+            assert_eq!(panicked.delivered(), Delivered::Yes);
+            assert_eq!(client.count(), Ok(0));
+        },
+    );
 }
 
 #[test]
