@@ -86,9 +86,9 @@ pub(crate) fn doc(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::default())
 }
 
-/// Assembles every published crate, and builds those that programs use from their archives alone. (The command's
-/// many tools would be compiled once more for that, in a quarter of an hour's gate for minutes: its archive
-/// leaves nothing out of its folder.)
+/// Assembles every published crate, and builds those that programs use from their archives alone. The command is
+/// not built once more: what it is made with would take minutes to compile again, and its archive is its whole
+/// folder.
 pub(crate) fn package(workspace: &Workspace) -> Result<Outcome> {
     // Cargo takes a published package of one version to be always the same, so nothing of an earlier
     // run may be left: neither what it built nor what it unpacked.
