@@ -84,10 +84,10 @@ pub(super) fn look(orders: &Orders, mut random: Random) -> Result<()> {
         }
         tell(Told::Seen(begin, end));
         for entry in &found {
-            let when = now();
             if random.once_in(2) && !directory.is_alive(entry).context("asking")? {
                 let number = number(entry.properties()).unwrap_or(0);
-                tell(Told::Gone(number, when));
+                // The moment after: who ended while it was being asked had ended by then.
+                tell(Told::Gone(number, now()));
             }
         }
         if is_over(&directory)? {
