@@ -5,7 +5,9 @@
 //! | this one | what both sides share: tags, and where the answers to one client are |
 //! | [`open`] | [`Calls`]: make a service's channel, or find it |
 //! | [`client`] | the side that calls |
-//! | [`pending`] | a call that was made, and its answer |
+//! | `connection` | what the threads of a client share: how requests go, and answers are waited for |
+//! | [`pending`] | a call that was made, and is not answered yet |
+//! | [`answer`] | an answer that is there |
 //! | [`server`] | the side that answers |
 //! | `heap` | where a server puts answers that are too long for their cells |
 //! | [`reply`] | what a call returns, by value or in place |
@@ -15,8 +17,10 @@
 //! Methods are numbers here, and arguments and answers are bytes. What a tag of a request says is the
 //! method, and whether an answer is wanted; that of an answer says how it went.
 
+pub mod answer;
 pub mod chunk;
 pub mod client;
+mod connection;
 pub mod error;
 mod heap;
 pub mod open;
@@ -24,10 +28,11 @@ pub mod pending;
 pub mod reply;
 pub mod server;
 
+pub use answer::Answer;
 pub use client::{Batch, Client};
 pub use error::{CallError, Delivered};
 pub use open::Calls;
-pub use pending::{Answer, Found, Pending};
+pub use pending::Pending;
 pub use reply::{Keeper, Outcome, Reply, Returned};
 pub use server::{Request, ServeError, Server};
 

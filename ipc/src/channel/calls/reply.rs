@@ -1,6 +1,6 @@
 //! What a call returns.
 
-use super::{Answer, Found, Request};
+use super::{Answer, Request};
 use crate::message::shape::{Shape, copy_out, hand_out};
 use crate::message::{Body, Buffer, Encode, Held, Invalid, Message, SchemaText, WriteError};
 use std::convert::Infallible;
@@ -127,28 +127,6 @@ impl Outcome for Infallible {
 
     fn of_value(self) -> Result<Self, WriteError> {
         match self {}
-    }
-}
-
-impl Answer {
-    /// The bytes, to be read where they lie.
-    #[inline]
-    pub fn body(&self) -> Body<'_> {
-        // SAFETY: aligned and initialised, and they stay as they are until the answer is dropped.
-        unsafe { Body::new(self.as_ptr(), self.len()) }
-    }
-}
-
-impl Found {
-    /// The bytes, to be read where they lie.
-    ///
-    /// # Safety
-    ///
-    /// The answer is held for as long as they are read.
-    #[inline(always)]
-    pub(super) unsafe fn body<'a>(self) -> Body<'a> {
-        // SAFETY: aligned and initialised, and they stay as they are while the answer is held.
-        unsafe { Body::new(self.as_ptr(), self.len()) }
     }
 }
 
