@@ -193,6 +193,19 @@ fn a_server_that_is_killed_is_told_of_and_replaced() {
 }
 
 #[test]
+fn what_a_dead_server_leaves_is_removed_by_who_looks_for_it() {
+    let place = Place::new();
+    let services = services(&place);
+    let mut server = serve(&place, "X", 0);
+    assert_eq!(place.files().len(), 2, "the directory, and the calls");
+    server.kill();
+    assert!(matches!(services.find::<dyn Teller>(), Err(FindError::None { .. })));
+    assert_eq!(place.files().len(), 1, "the directory");
+    drop(services);
+    place.assert_empty();
+}
+
+#[test]
 fn the_streams_of_a_client_that_is_killed_are_dropped() {
     let place = Place::new();
     let services = services(&place);

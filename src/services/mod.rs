@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use strait_ipc::calls::{Calls, Client};
 use strait_ipc::directory::{Directory, DirectoryError, DirectoryOptions, Entry};
-use strait_ipc::segment::{Directory as Files, Segment, SegmentName};
+use strait_ipc::segment::Directory as Files;
 
 /// How often who waits for a service looks among those of its own process.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -159,7 +159,8 @@ impl Services {
             // Asked of the kernel once, now: what a dead process offered is withdrawn, and the next best is
             // looked for.
             if !directory.is_alive(&entry)? {
-                self.clear_away(&entry);
+                // Its memory goes with its last user: whoever else has none.
+                drop(self.calls(&entry).client());
                 continue;
             }
             match self.connect(&entry) {
@@ -174,28 +175,24 @@ impl Services {
         }
     }
 
+    /// The channel of a service that is offered.
+    fn calls(&self, entry: &Entry) -> Calls {
+        Calls::named(self.inner.files.clone(), &self.inner.domain, entry.address())
+    }
+
     /// The connection to a service that is offered: one for all who call it from here.
     fn connect(&self, entry: &Entry) -> Result<Arc<Client>, FindError> {
-        let Inner { files, domain, connections, .. } = &*self.inner;
+        let connections = &self.inner.connections;
         let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|_, client| client.strong_count() > 0);
         if let Some(client) = connections.get(entry.address()).and_then(Weak::upgrade) {
             return Ok(client);
         }
-        let client = Calls::named(files.clone(), domain, entry.address()).client();
+        let client = self.calls(entry).client();
         let client = client.map_err(|source| FindError::open(entry, source))?;
         let client = Arc::new(client.called(entry.interface()));
         connections.insert(entry.address().to_owned(), Arc::downgrade(&client));
         Ok(client)
-    }
-
-    /// Removes what is left of a dead service's memory, if nobody uses it any more.
-    fn clear_away(&self, entry: &Entry) {
-        let Inner { files, domain, .. } = &*self.inner;
-        if let Ok(name) = SegmentName::new(domain, entry.address()) {
-            // Somebody does, or somebody else was quicker.
-            let _ = Segment::remove(files, &name);
-        }
     }
 }
 
