@@ -23,8 +23,7 @@ pub fn answer<T: Outcome, E: Outcome>(
     request: &mut Request<'_>,
     call: impl FnOnce(Body<'_>) -> Result<Result<T, E>, Invalid>,
 ) {
-    // Moved in, so that a panic drops it.
-    guarded(move || match call(request.arguments()) {
+    guarded(|| match call(request.arguments()) {
         Ok(Ok(result)) => request.answer(Status::Done, &result),
         Ok(Err(error)) => request.answer(Status::Failed, &error),
         Err(_) => request.answer(Status::BadArguments, &()),
@@ -51,8 +50,8 @@ fn describe<S: Service + ?Sized>(request: &mut Request<'_>) {
     }
 }
 
-/// Runs code of the service's. If it panics, the request is dropped on the way, which answers it with
-/// [`Status::Panicked`], and the next can be served.
+/// Runs code of the service's. If it panics, its request has no answer, and the server gives it
+/// [`Status::Panicked`]; the next can be served.
 pub(super) fn guarded<R>(code: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(code)).ok()
 }

@@ -50,8 +50,7 @@ impl Streams {
             self.filling.clear();
             return request.answer(Status::Done, &self.filling.body(&REFUSED));
         }
-        // Moved in, so that a panic drops it.
-        guarded(move || match call(request.arguments()) {
+        guarded(|| match call(request.arguments()) {
             Ok(mut results) => {
                 let pull = move |filling: &mut Filling| {
                     while !filling.is_full() {
