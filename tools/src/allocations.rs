@@ -2,21 +2,21 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The system's allocator, which counts while [`count`] runs.
 #[derive(Debug)]
 pub struct CountingAllocator;
 
-/// Whether anybody counts: a load that costs nothing, so that measurements are not disturbed.
-static COUNTING: AtomicBool = AtomicBool::new(false);
+/// How many threads count: a load that costs nothing, so that measurements are not disturbed.
+static COUNTING: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static MADE: Cell<u64> = const { Cell::new(0) };
 }
 
 fn note() {
-    if COUNTING.load(Ordering::Relaxed) {
+    if COUNTING.load(Ordering::Relaxed) > 0 {
         MADE.set(MADE.get() + 1);
     }
 }
@@ -48,14 +48,14 @@ unsafe impl GlobalAlloc for CountingAllocator {
 }
 
 /// Runs `work`; returns how many allocations this thread made, unless the program's allocator is another
-/// one. One thread at a time counts.
+/// one. Threads count by themselves, each once at a time.
 pub fn count<T>(work: impl FnOnce() -> T) -> (Option<u64>, T) {
-    COUNTING.store(true, Ordering::Relaxed);
+    COUNTING.fetch_add(1, Ordering::Relaxed);
     MADE.set(0);
     drop(std::hint::black_box(Box::new(0_u8)));
     let counts = MADE.get() == 1;
     MADE.set(0);
     let outcome = work();
-    COUNTING.store(false, Ordering::Relaxed);
+    COUNTING.fetch_sub(1, Ordering::Relaxed);
     (counts.then(|| MADE.get()), outcome)
 }
