@@ -126,6 +126,7 @@ fn looker(told: &[Told], offers: &BTreeMap<u64, Life>, wrong: &mut Vec<String>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fanout::each_is_found;
     use Told::{About, Gone, Got, Leaving, Left, Seen, Sent, Torn};
 
     #[test]
@@ -181,10 +182,6 @@ mod tests {
             (1, 8, Some(Gone(2, 13))),
             (2, 2, Some(About(4, 22))),
         ];
-        for &(life, index, instead) in faults {
-            let mut lives = sound();
-            lives[life].1.splice(index..=index, instead);
-            assert_ne!(judge(&lives), Vec::<String>::new(), "{life} {index} {instead:?}");
-        }
+        each_is_found(&sound(), faults, judge);
     }
 }

@@ -255,6 +255,21 @@ pub fn judge_values(writers: &[Told], found: &[Told]) -> Vec<String> {
     wrong
 }
 
+/// Holds that a judge finds each of these faults, alone, in lives that are sound: a life, what it told, and
+/// what it tells instead.
+#[cfg(test)]
+pub(crate) fn each_is_found(
+    sound: &[(Who, Vec<Told>)],
+    faults: &[(usize, usize, Option<Told>)],
+    judge: impl Fn(&[(Who, Vec<Told>)]) -> Vec<String>,
+) {
+    for &(life, index, instead) in faults {
+        let mut lives = sound.to_vec();
+        lives[life].1.splice(index..=index, instead);
+        assert_ne!(judge(&lives), Vec::<String>::new(), "{life} {index} {instead:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Told::*, Who::*, *};
@@ -313,11 +328,7 @@ mod tests {
             (5, 0, Some(Begun(1))),
             (5, 1, Some(Lost(1))),
         ];
-        for &(life, index, instead) in faults {
-            let mut lives = sound();
-            lives[life].1.splice(index..=index, instead);
-            assert_ne!(judge(&lives), Vec::<String>::new(), "{life} {index} {instead:?}");
-        }
+        each_is_found(&sound(), faults, judge);
     }
 
     #[test]

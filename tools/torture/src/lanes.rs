@@ -61,6 +61,7 @@ pub fn judge(lives: &[(Who, Vec<Told>)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{Told::*, Who::*, *};
+    use crate::fanout::each_is_found;
 
     /// Two senders at once, of which one dies with a message published and one begun; and a receiver that
     /// dies with one in hand.
@@ -96,11 +97,7 @@ mod tests {
             (5, 3, Some(Got(12, 1))),
             (0, 0, Some(Torn)),
         ];
-        for &(life, index, instead) in faults {
-            let mut lives = sound();
-            lives[life].1.splice(index..=index, instead);
-            assert_ne!(judge(&lives), Vec::<String>::new(), "{life} {index} {instead:?}");
-        }
+        each_is_found(&sound(), faults, judge);
         let mut swapped = sound();
         swapped[2].1.swap(0, 2);
         assert_ne!(judge(&swapped), Vec::<String>::new());
