@@ -23,8 +23,10 @@ pub struct Clock {
 /// A stretch of ticks in which a thread did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    pub(super) from: u64,
-    pub(super) to: u64,
+    /// When it last ran.
+    pub from: u64,
+    /// When it ran again.
+    pub to: u64,
 }
 
 impl Clock {
@@ -134,9 +136,13 @@ impl Watch {
 
 const STUCK: &str = "the other side has not answered for ten seconds";
 
-/// Polls until there is a result, with nothing between the polls; an error after ten seconds.
+/// Polls until there is a result, with nothing between the polls.
+///
+/// # Errors
+///
+/// That of a poll; or ten seconds have passed.
 #[inline(always)]
-pub(super) fn spin<R>(mut poll: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+pub fn spin<R>(mut poll: impl FnMut() -> Result<Option<R>>) -> Result<R> {
     const BURST: u32 = 1 << 16;
     let mut began = None;
     loop {

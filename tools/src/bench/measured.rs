@@ -110,7 +110,11 @@ impl Samples {
     }
 
     /// From the samples of one side and the gaps of both.
-    pub(super) fn collect(here: &Observed, there: &Observed, clock: Clock) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Never: these histograms grow.
+    pub fn collect(here: &Observed, there: &Observed, clock: Clock) -> Result<Self> {
         let mut samples = Self::new()?;
         for &(began, ended) in &here.samples {
             samples.histogram.record(nanoseconds(clock, ended.saturating_sub(began)))?;
@@ -158,13 +162,18 @@ fn falls_into(gaps: &[Gap], began: u64, ended: u64) -> bool {
 }
 
 /// The central figure of round trips, in nanoseconds.
-pub(super) fn central(here: &Observed, clock: Clock) -> Result<f64> {
+///
+/// # Errors
+///
+/// No block of them was measured.
+pub fn central(here: &Observed, clock: Clock) -> Result<f64> {
     let ticks = median(&here.blocks).context("no block of round trips was measured")?;
     Ok(ticks * clock.ns(1))
 }
 
-/// What came per second.
-pub(super) fn rate(here: &Observed, bytes: usize, clock: Clock) -> Figures {
+/// What came per second, of messages of so many bytes.
+#[must_use]
+pub fn rate(here: &Observed, bytes: usize, clock: Clock) -> Figures {
     let (messages, ticks) = here.flow;
     let msgs_per_s = messages as f64 * 1e9 / clock.ns(ticks.max(1));
     Figures::Rate { msgs_per_s, bytes_per_s: msgs_per_s * bytes as f64 }

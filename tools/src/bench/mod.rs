@@ -11,9 +11,10 @@
 //! | `task` | which benchmarks there are, and what each measures |
 //! | `effort` | how many messages a measurement takes |
 //! | `run` | rounds, in turn, with probes around everything |
-//! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
-//! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
-//! | `partner` | the other process |
+//! | [`exercise`] | round trips, one-way messages, streams, wake-ups: what two sides do |
+//! | [`sides`] | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
+//! | [`partner`] | the other process |
+//! | `setup` | how both processes come to have a side of everything |
 //! | [`several`] | channels with several receivers, and calls of a service, between threads |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
@@ -25,19 +26,20 @@
 pub mod classes;
 pub mod clock;
 mod effort;
-mod exercise;
+pub mod exercise;
 pub mod measured;
 pub mod options;
 pub mod outcome;
-mod partner;
+pub mod partner;
 mod run;
 pub mod several;
-mod sides;
+mod setup;
+pub mod sides;
 pub mod statistics;
 pub mod table;
 mod task;
 
-pub use run::Stopped;
+pub use run::{Stopped, shared};
 use sides::call::SIZE as CALL_SIZE;
 pub use sides::{Kind, Messages, Strategy, Subject, Waiting};
 pub use task::Task;
@@ -150,7 +152,7 @@ pub fn command(command: Command) -> Result<()> {
         Command::Mpmc { options } => return several(Bench::Mpmc, &options),
         Command::Registry { options } => return several(Bench::Registry, &options),
         Command::Call { options } => return several(Bench::Call, &options),
-        Command::Partner => return partner::main(),
+        Command::Partner => return setup::answer(),
     };
     let outcome = measure(task, &options)?;
     let title = title(&outcome, &options)?;

@@ -3,42 +3,22 @@
 
 use super::clock::{self, Clock};
 use super::exercise::{Exercise, Observed, Player, Role};
-use super::sides::call::{Answering, Calling};
-use super::sides::descriptors::Descriptors;
-use super::sides::lines::Lines;
-use super::sides::memory::Memory;
-use super::sides::{self, Boxed, Channels, Messages, Subject, Waiting};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Write};
+use std::marker::PhantomData;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use strait::Segment;
-
-/// What the other process must know before it can do anything.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Setup {
-    /// This process, and its descriptors of the yardsticks and of each pair of channels.
-    pub(super) process: u32,
-    pub(super) lines: i32,
-    pub(super) memory: Option<i32>,
-    pub(super) calls: Option<i32>,
-    pub(super) channels: Vec<(Subject, Waiting, [i32; 2])>,
-    /// What the other process inherits under the same numbers.
-    pub(super) inherited: Vec<(Subject, [i32; 2])>,
-    pub(super) messages: Messages,
-    pub(super) clock: Clock,
-}
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Order {
+struct Order<S> {
     core: usize,
-    subject: Subject,
+    subject: S,
     exercise: Exercise,
 }
 
@@ -51,52 +31,69 @@ enum Reply {
 
 const ENDED: &str = "the second process ended early";
 
-/// The other process, killed when dropped.
+/// How long it may take to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The other process, which has a side of each subject `S`. It is dismissed when dropped.
 #[derive(Debug)]
-pub(super) struct Partner {
+pub struct Partner<S> {
     child: Child,
-    orders: ChildStdin,
+    /// `None` once it is dismissed.
+    orders: Option<ChildStdin>,
     replies: BufReader<ChildStdout>,
+    subjects: PhantomData<fn(S)>,
 }
 
-impl Partner {
-    pub(super) fn spawn(setup: &Setup) -> Result<Self> {
+impl<S: Serialize> Partner<S> {
+    /// Starts this program once more, with `arguments` that make it call [`answer`], and tells it what
+    /// it must know before it can do anything.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn spawn(arguments: &[&str], setup: &impl Serialize) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["bench", "partner"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the second process")?;
         let (orders, replies) = (child.stdin.take(), child.stdout.take());
-        let orders = orders.context("the second process has no input")?;
-        let replies = replies.context("the second process has no output")?;
-        let mut partner = Self { child, orders, replies: BufReader::new(replies) };
-        put(&mut partner.orders, setup)?;
-        partner.expect_ready()?;
+        let replies = BufReader::new(replies.context("the second process has no output")?);
+        let mut partner = Self { child, orders, replies, subjects: PhantomData };
+        partner.tell(setup)?;
         Ok(partner)
     }
 
-    /// Has it begin an exercise on a core; it is waiting for the first message, or sends it, on
-    /// return.
-    pub(super) fn begin(
-        &mut self,
-        core: usize,
-        subject: Subject,
-        exercise: Exercise,
-    ) -> Result<()> {
-        put(&mut self.orders, &Order { core, subject, exercise }).context(ENDED)?;
-        self.expect_ready()
-    }
-
-    fn expect_ready(&mut self) -> Result<()> {
+    /// Waits until it has opened its sides.
+    ///
+    /// # Errors
+    ///
+    /// It could not.
+    pub fn ready(&mut self) -> Result<()> {
         match self.reply()? {
             Reply::Ready => Ok(()),
             other => bail!("the second process said {other:?} where it should have begun"),
         }
     }
 
+    /// Has it begin an exercise on a core; it is waiting for the first message, or sends it, on
+    /// return.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn begin(&mut self, core: usize, subject: S, exercise: Exercise) -> Result<()> {
+        self.tell(&Order { core, subject, exercise })?;
+        self.ready()
+    }
+
     /// What it saw in the exercise that it was given.
-    pub(super) fn finish(&mut self) -> Result<Observed> {
+    ///
+    /// # Errors
+    ///
+    /// That of its side.
+    pub fn finish(&mut self) -> Result<Observed> {
         match self.reply()? {
             Reply::Done(observed) => Ok(observed),
             other => bail!("the second process said {other:?} where it should have finished"),
@@ -104,10 +101,14 @@ impl Partner {
     }
 
     /// Why it failed, if it has just said so.
-    pub(super) fn failure(&mut self) -> Option<anyhow::Error> {
+    pub fn failure(&mut self) -> Option<anyhow::Error> {
         let patience = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
         let said = poll(&mut [PollFd::new(self.replies.get_ref(), PollFlags::IN)], Some(&patience));
         if said.is_ok_and(|count| count > 0) { self.finish().err() } else { None }
+    }
+
+    fn tell(&mut self, what: &impl Serialize) -> Result<()> {
+        put(self.orders.as_mut().context(ENDED)?, what).context(ENDED)
     }
 
     fn reply(&mut self) -> Result<Reply> {
@@ -118,8 +119,14 @@ impl Partner {
     }
 }
 
-impl Drop for Partner {
+impl<S> Drop for Partner<S> {
     fn drop(&mut self) {
+        // Nobody tells it anything any more: it closes its sides in good order and ends, or is stuck.
+        self.orders = None;
+        let began = Instant::now();
+        while began.elapsed() < GRACE && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -127,71 +134,58 @@ impl Drop for Partner {
 }
 
 /// One process's sides of whatever is not in process.
-pub(super) struct Sides(BTreeMap<Subject, Boxed>);
+pub struct Sides<S>(BTreeMap<S, Box<dyn Player>>);
 
-impl Sides {
-    pub(super) fn open(
-        channels: &[(Subject, Channels)],
-        descriptors: Vec<(Subject, Descriptors)>,
-        lines: &File,
-        memory: Option<&File>,
-        calls: Option<&Arc<Segment>>,
-        messages: &Messages,
-        role: Role,
-    ) -> Result<Self> {
-        let lines = Lines::map(lines)?;
-        let mut sides: BTreeMap<Subject, Boxed> = BTreeMap::new();
-        sides.insert(Subject::Raw, Box::new(lines.bare(role)));
-        sides.insert(Subject::Line, Box::new(lines.loaded(role)));
-        sides.insert(Subject::Futex, Box::new(lines.sleeping(role, false)?));
-        sides.insert(Subject::FutexTimed, Box::new(lines.sleeping(role, true)?));
-        if let Some(file) = memory {
-            sides.insert(Subject::Memory, Box::new(Memory::map(file, messages.size, role)?));
-        }
-        if let Some(segment) = calls {
-            sides.insert(
-                Subject::Call,
-                match role {
-                    Role::Here => Box::new(Calling::open(segment)?),
-                    Role::There => Box::new(Answering::open(segment)?),
-                },
-            );
-        }
-        for (subject, descriptors) in descriptors {
-            sides.insert(subject, Box::new(descriptors));
-        }
-        for (subject, channels) in channels {
-            sides.insert(*subject, messages.open(channels, role)?);
-        }
-        Ok(Self(sides))
-    }
-
-    /// The side of `subject`, unless that is in process.
-    pub(super) fn side(&mut self, subject: Subject) -> Result<&mut dyn Player> {
-        let side = self.0.get_mut(&subject);
-        Ok(&mut **side.with_context(|| format!("{} has no side here", subject.name()))?)
+impl<S: Ord> Default for Sides<S> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
 }
 
-/// What the other process does: as it is told, until nobody tells it any more.
+impl<S: Debug> Debug for Sides<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl<S: Ord + Copy + Debug> Sides<S> {
+    /// Adds a subject's side.
+    pub fn insert(&mut self, subject: S, side: Box<dyn Player>) {
+        self.0.insert(subject, side);
+    }
+
+    /// The side of `subject`.
+    ///
+    /// # Errors
+    ///
+    /// It has none here.
+    pub fn side(&mut self, subject: S) -> Result<&mut dyn Player> {
+        let side = self.0.get_mut(&subject);
+        Ok(&mut **side.with_context(|| format!("{subject:?} has no side here"))?)
+    }
+}
+
+/// What the other process does: as it is told, until nobody tells it any more. `open` makes its sides of
+/// what it was told first.
 ///
 /// # Errors
 ///
 /// The first order makes no sense: this is not a command for people.
-pub(super) fn main() -> Result<()> {
+pub fn answer<T: DeserializeOwned, S: DeserializeOwned + Ord + Copy + Debug>(
+    open: impl FnOnce(T) -> Result<(Clock, Sides<S>)>,
+) -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let (mut orders, mut replies) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let setup: Setup = take(&mut orders)?.context("`strait bench` starts this, not you")?;
-    let mut sides = match prepare(&setup) {
-        Ok(sides) => sides,
+    let setup = take(&mut orders)?.context("a benchmark starts this, not you")?;
+    let (clock, mut sides) = match open(setup) {
+        Ok(opened) => opened,
         Err(error) => return put(&mut replies, &reply(Err(error))),
     };
     put(&mut replies, &Reply::Ready)?;
     while let Some(Order { core, subject, exercise }) = take(&mut orders)? {
         clock::pin(core)?;
         put(&mut replies, &Reply::Ready)?;
-        let side = sides.side(subject)?;
-        let played = side.play(&exercise, Role::There, setup.clock);
+        let played = sides.side(subject)?.play(&exercise, Role::There, clock);
         let failed = played.is_err();
         put(&mut replies, &reply(played.map(Reply::Done)))?;
         if failed {
@@ -200,21 +194,6 @@ pub(super) fn main() -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn prepare(setup: &Setup) -> Result<Sides> {
-    let borrow = |descriptor| sides::borrow(setup.process, descriptor);
-    let channels = setup.channels.iter().map(|&(subject, waiting, [there, back])| {
-        Ok((subject, Channels::of(borrow(there)?, borrow(back)?, waiting)?))
-    });
-    let channels = channels.collect::<Result<Vec<_>>>()?;
-    let inherited = setup.inherited.iter();
-    let descriptors =
-        inherited.map(|&(subject, numbers)| (subject, Descriptors::inherited(numbers))).collect();
-    let (lines, memory) = (borrow(setup.lines)?, setup.memory.map(borrow).transpose()?);
-    let calls = setup.calls.map(|calls| sides::map(borrow(calls)?)).transpose()?;
-    let (memory, calls) = (memory.as_ref(), calls.as_ref());
-    Sides::open(&channels, descriptors, &lines, memory, calls, &setup.messages, Role::There)
 }
 
 fn reply(result: Result<Reply>) -> Reply {

@@ -20,7 +20,8 @@ use super::exercise::wake::Wakes;
 use super::exercise::{Exercise, Observed, Player, Role};
 use super::measured::{self, Figures, Samples};
 use super::options::Options;
-use super::partner::{Partner, Setup, Sides};
+use super::partner::{Partner, Sides};
+use super::setup::{self, Setup};
 use super::sides::descriptors::Descriptors;
 use super::sides::{Channels, Messages, Subject, call, lines, memory, number};
 use super::task::Task;
@@ -150,8 +151,8 @@ struct Bench {
     /// The other side's core in this round.
     far_core: usize,
     subjects: Vec<Subject>,
-    sides: Sides,
-    partner: Partner,
+    sides: Sides<Subject>,
+    partner: Partner<Subject>,
     /// The next message's number. Numbers are never used again: the yardstick's lines keep them.
     next: u64,
     /// Nanoseconds per operation, as last measured with the other side on that core.
@@ -184,7 +185,7 @@ impl Bench {
             there.push((subject, far));
         }
         let (at, role) = (memory.as_ref(), Role::Here);
-        let sides = Sides::open(&channels, here, &lines, at, calls.as_ref(), &messages, role)?;
+        let sides = setup::open(&channels, here, &lines, at, calls.as_ref(), &messages, role)?;
         // Kept open until the other process has opened them as well.
         let shared = channels
             .iter()
@@ -194,7 +195,7 @@ impl Bench {
         let numbers = |(subject, waiting, files): &(_, _, [_; 2])| {
             (*subject, *waiting, files.each_ref().map(number))
         };
-        let partner = Partner::spawn(&Setup {
+        let setup = Setup {
             process: std::process::id(),
             lines: number(&lines),
             memory: memory.as_ref().map(number),
@@ -203,7 +204,9 @@ impl Bench {
             inherited: there.iter().map(|(subject, ends)| (*subject, ends.numbers())).collect(),
             messages,
             clock,
-        })?;
+        };
+        let mut partner = Partner::spawn(&["bench", "partner"], &setup)?;
+        partner.ready()?;
         let (share, cost) = (options.share(), BTreeMap::new());
         let (near_core, far_core) = cores;
         let mut far_cores = vec![far_core];
@@ -405,7 +408,11 @@ impl Bench {
 }
 
 /// Memory for both processes, without a name.
-fn shared(name: &str, bytes: u64) -> Result<File> {
+///
+/// # Errors
+///
+/// The kernel has none.
+pub fn shared(name: &str, bytes: u64) -> Result<File> {
     let file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.set_len(bytes)?;
     Ok(file)

@@ -11,10 +11,10 @@
 //! The parent's side is *here*: it serves, receives what is timed, and takes the time. The other
 //! side is *there*.
 
-pub(super) mod one_way;
-pub(super) mod round_trip;
-pub(super) mod stream;
-pub(super) mod wake;
+pub mod one_way;
+pub mod round_trip;
+pub mod stream;
+pub mod wake;
 
 use super::clock::{Clock, Gap};
 use anyhow::Result;
@@ -24,17 +24,33 @@ use serde::{Deserialize, Serialize};
 ///
 /// The number determines every word of a message. Receiving reads them all, and fails if one of
 /// them is another than the number says.
-pub(super) trait Side {
+pub trait Side {
     /// Builds message `number` and sends it, waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// The other side is gone.
     fn send(&mut self, number: u64) -> Result<()>;
 
     /// Waits for message `number` and reads it.
+    ///
+    /// # Errors
+    ///
+    /// Something else came, or the other side is gone.
     fn receive(&mut self, number: u64) -> Result<()>;
 
-    /// Reads message `number` if it is there.
+    /// Reads message `number` if it is there. A side that can only sleep until it comes may do so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
     fn try_receive(&mut self, number: u64) -> Result<bool>;
 
     /// Sends message `number` and waits until it is back.
+    ///
+    /// # Errors
+    ///
+    /// As for sending and receiving.
     #[inline(always)]
     fn round_trip(&mut self, number: u64) -> Result<()> {
         self.send(number)?;
@@ -43,12 +59,20 @@ pub(super) trait Side {
 
     /// Sends `count` messages from `first` on, so that they become visible together as far as there
     /// is room.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
     fn send_batch(&mut self, first: u64, count: u64) -> Result<()> {
         (first..first + count).try_for_each(|number| self.send(number))
     }
 
     /// Waits for message `first`, reads it and what else is there, at most `limit` messages; returns
     /// how many.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
     fn receive_batch(&mut self, first: u64, _limit: u64) -> Result<u64> {
         self.receive(first)?;
         Ok(1)
@@ -57,31 +81,37 @@ pub(super) trait Side {
 
 /// What the two sides are to do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) enum Exercise {
+pub enum Exercise {
+    /// The closed loop.
     RoundTrips(round_trip::RoundTrips),
+    /// The open loop.
     OneWay(one_way::OneWay),
+    /// As many as go through.
     Stream(stream::Stream),
+    /// Between sides that sleep.
     Wakes(wake::Wakes),
 }
 
 /// Which of the two sides this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// The side that takes the time.
     Here,
+    /// The other one.
     There,
 }
 
 /// What a side saw. Times are in ticks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Observed {
+pub struct Observed {
     /// Mean round trips of blocks of them.
-    pub(super) blocks: Vec<f64>,
+    pub blocks: Vec<f64>,
     /// When each measured operation began and ended, in order.
-    pub(super) samples: Vec<(u64, u64)>,
+    pub samples: Vec<(u64, u64)>,
     /// When this side did not run.
-    pub(super) gaps: Vec<Gap>,
+    pub gaps: Vec<Gap>,
     /// How many messages came in how many ticks.
-    pub(super) flow: (u64, u64),
+    pub flow: (u64, u64),
 }
 
 /// Memory for `count` samples, touched beforehand: a page fault in the middle would be measured.
@@ -92,7 +122,12 @@ fn room_for(count: u64) -> Result<Vec<(u64, u64)>> {
 }
 
 /// A side whose messages' type was decided when the program ran.
-pub(super) trait Player {
+pub trait Player {
+    /// Does its part of `exercise`.
+    ///
+    /// # Errors
+    ///
+    /// As for its [`Side`].
     fn play(&mut self, exercise: &Exercise, role: Role, clock: Clock) -> Result<Observed>;
 }
 

@@ -8,20 +8,23 @@ use serde::{Deserialize, Serialize};
 
 /// Which messages are due when.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(in crate::bench) struct OneWay {
-    pub(in crate::bench) first: u64,
+pub struct OneWay {
+    /// The number of the first message.
+    pub first: u64,
     /// Not measured.
-    pub(in crate::bench) warm_up: u64,
-    pub(in crate::bench) measured: u64,
+    pub warm_up: u64,
+    /// Timed.
+    pub measured: u64,
     /// When the first message is due, in ticks.
-    pub(in crate::bench) start: u64,
+    pub start: u64,
     /// Ticks between messages; 0 sends as fast as there is room, which finds the saturation.
-    pub(in crate::bench) period: f64,
+    pub period: f64,
 }
 
 impl OneWay {
     /// Message numbers used.
-    pub(in crate::bench) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.warm_up + self.measured
     }
 

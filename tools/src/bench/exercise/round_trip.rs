@@ -8,21 +8,23 @@ use serde::{Deserialize, Serialize};
 
 /// How many round trips, and from which message number on.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(in crate::bench) struct RoundTrips {
-    pub(in crate::bench) first: u64,
+pub struct RoundTrips {
+    /// The number of the first message.
+    pub first: u64,
     /// Not measured.
-    pub(in crate::bench) warm_up: u64,
+    pub warm_up: u64,
     /// Round trips per block.
-    pub(in crate::bench) block: u64,
+    pub block: u64,
     /// Blocks of round trips without a clock reading inside: the central figure.
-    pub(in crate::bench) blocks: u64,
+    pub blocks: u64,
     /// Round trips timed one by one, with both sides watching for gaps: the tail.
-    pub(in crate::bench) stamped: u64,
+    pub stamped: u64,
 }
 
 impl RoundTrips {
     /// Message numbers used.
-    pub(in crate::bench) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.warm_up + self.blocks * self.block + self.stamped
     }
 }

@@ -8,18 +8,21 @@ use serde::{Deserialize, Serialize};
 
 /// How many messages, and from which number on.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(in crate::bench) struct Stream {
-    pub(in crate::bench) first: u64,
+pub struct Stream {
+    /// The number of the first message.
+    pub first: u64,
     /// Not measured.
-    pub(in crate::bench) warm_up: u64,
-    pub(in crate::bench) measured: u64,
+    pub warm_up: u64,
+    /// Timed.
+    pub measured: u64,
     /// Messages per batch; 1 sends and receives them one by one.
-    pub(in crate::bench) batch: u64,
+    pub batch: u64,
 }
 
 impl Stream {
     /// Message numbers used.
-    pub(in crate::bench) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.warm_up + self.measured
     }
 }

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 
 /// How many round trips, and from which message number on.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(in crate::bench) struct Wakes {
-    pub(in crate::bench) first: u64,
+pub struct Wakes {
+    /// The number of the first message.
+    pub first: u64,
     /// Not measured.
-    pub(in crate::bench) warm_up: u64,
-    pub(in crate::bench) measured: u64,
+    pub warm_up: u64,
+    /// Timed.
+    pub measured: u64,
 }
 
 impl Wakes {
     /// Message numbers used.
-    pub(in crate::bench) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.warm_up + self.measured
     }
 }

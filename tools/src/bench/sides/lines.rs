@@ -59,16 +59,21 @@ struct Yardsticks {
 }
 
 /// Bytes of the file that [`Lines`] maps.
-pub(in crate::bench) const BYTES: u64 = size_of::<Yardsticks>() as u64;
+pub const BYTES: u64 = size_of::<Yardsticks>() as u64;
 
 /// A mapping of the yardsticks.
-pub(in crate::bench) struct Lines {
+#[derive(Debug)]
+pub struct Lines {
     address: NonNull<Yardsticks>,
 }
 
 impl Lines {
     /// Maps a file of [`BYTES`] bytes.
-    pub(in crate::bench) fn map(file: &File) -> Result<Rc<Self>> {
+    ///
+    /// # Errors
+    ///
+    /// It has another length, or cannot be mapped.
+    pub fn map(file: &File) -> Result<Rc<Self>> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let (any, len) = (std::ptr::null_mut(), size_of::<Yardsticks>());
         ensure!(file.metadata()?.len() == BYTES, "the yardstick's file is not {BYTES} bytes long");
@@ -98,12 +103,14 @@ impl Lines {
     }
 
     /// The bare lines, as one side sees them.
-    pub(in crate::bench) fn bare(self: &Rc<Self>, role: Role) -> Bare {
+    #[must_use]
+    pub fn bare(self: &Rc<Self>, role: Role) -> Bare {
         Bare { lines: Rc::clone(self), own: own(role) }
     }
 
     /// The lines with a payload, as one side sees them.
-    pub(in crate::bench) fn loaded(self: &Rc<Self>, role: Role) -> Loaded {
+    #[must_use]
+    pub fn loaded(self: &Rc<Self>, role: Role) -> Loaded {
         Loaded { lines: Rc::clone(self), own: own(role) }
     }
 }
@@ -133,7 +140,8 @@ fn pair(pairs: &Pairs, number: u64) -> &[Line; 2] {
 }
 
 /// The bare yardstick: the message is its number, and nothing else.
-pub(in crate::bench) struct Bare {
+#[derive(Debug)]
+pub struct Bare {
     lines: Rc<Lines>,
     own: usize,
 }
@@ -159,7 +167,8 @@ impl Side for Bare {
 }
 
 /// A payload of 48 bytes in the line that announces it: what a message costs without a ring.
-pub(in crate::bench) struct Loaded {
+#[derive(Debug)]
+pub struct Loaded {
     lines: Rc<Lines>,
     own: usize,
 }

@@ -18,9 +18,9 @@ mod bytes;
 pub(super) mod call;
 pub(super) mod descriptors;
 mod futex;
-pub(super) mod lines;
+pub mod lines;
 pub(super) mod memory;
-mod payload;
+pub mod payload;
 mod peers;
 mod typed;
 mod waiting;
@@ -149,7 +149,7 @@ macro_rules! by_words {
 }
 
 /// An object that plays one side.
-pub(super) type Boxed = Box<dyn Player>;
+pub type Boxed = Box<dyn Player>;
 
 impl Messages {
     /// Whether such messages can be sent.
@@ -244,7 +244,11 @@ impl Messages {
     }
 
     /// Opens one side of a pair of channels.
-    pub(super) fn open(&self, channels: &Channels, role: Role) -> Result<Boxed> {
+    ///
+    /// # Errors
+    ///
+    /// They were made for other messages, or the side is taken.
+    pub fn open(&self, channels: &Channels, role: Role) -> Result<Boxed> {
         match self.kind {
             Kind::Rich => self.typed::<Rich>(channels, role),
             Kind::Pod => by_words!(self,
@@ -253,8 +257,12 @@ impl Messages {
         }
     }
 
-    /// Both sides of a peer.
-    pub(super) fn peer(&self, subject: Subject) -> Result<[Box<dyn Player + Send>; 2]> {
+    /// Both sides of rtrb, message by message or in chunks.
+    ///
+    /// # Errors
+    ///
+    /// The messages are more than memory has room for.
+    pub fn peer(&self, subject: Subject) -> Result<[Box<dyn Player + Send>; 2]> {
         let capacity = usize::try_from(self.capacity())?;
         let chunks = subject == Subject::RtrbChunks;
         Ok(by_words!(self,
@@ -305,30 +313,44 @@ impl Messages {
 /// A pair of channels, one for each direction, in memory without a name: nothing is left behind
 /// however the run ends.
 #[derive(Debug)]
-pub(super) struct Channels {
+pub struct Channels {
     waiting: Waiting,
     there: Arc<Segment>,
     back: Arc<Segment>,
 }
 
 impl Channels {
-    pub(super) fn new(messages: &Messages, waiting: Waiting) -> Result<Self> {
+    /// New ones.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for them.
+    pub fn new(messages: &Messages, waiting: Waiting) -> Result<Self> {
         let segment = || Ok::<_, anyhow::Error>(Arc::new(messages.segment(waiting)?));
         Ok(Self { waiting, there: segment()?, back: segment()? })
     }
 
     /// Those of another process, from two of its descriptors.
-    pub(super) fn of(there: File, back: File, waiting: Waiting) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// They are no channels.
+    pub fn of(there: File, back: File, waiting: Waiting) -> Result<Self> {
         Ok(Self { waiting, there: map(there)?, back: map(back)? })
     }
 
     /// How their sides wait.
-    pub(super) fn waiting(&self) -> Waiting {
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
         self.waiting
     }
 
     /// Descriptors for the other process to open.
-    pub(super) fn descriptors(&self) -> Result<[OwnedFd; 2]> {
+    ///
+    /// # Errors
+    ///
+    /// This process has too many.
+    pub fn descriptors(&self) -> Result<[OwnedFd; 2]> {
         Ok([self.there.descriptor()?, self.back.descriptor()?])
     }
 
@@ -348,19 +370,25 @@ pub(super) fn map(file: File) -> Result<Arc<Segment>> {
 }
 
 /// A descriptor of another process of this user.
-pub(super) fn borrow(process: u32, descriptor: i32) -> Result<File> {
+///
+/// # Errors
+///
+/// It cannot be opened.
+pub fn borrow(process: u32, descriptor: i32) -> Result<File> {
     let path = format!("/proc/{process}/fd/{descriptor}");
     let file = File::options().read(true).write(true).open(&path);
     file.map_err(|error| anyhow!("cannot open {path}: {error}"))
 }
 
 /// The number of a descriptor, for [`borrow`].
-pub(super) fn number(descriptor: &impl AsRawFd) -> i32 {
+pub fn number(descriptor: &impl AsRawFd) -> i32 {
     descriptor.as_raw_fd()
 }
 
+/// What is said of a message that is another than its number says.
 #[cold]
-fn torn(number: u64) -> anyhow::Error {
+#[must_use]
+pub fn torn(number: u64) -> anyhow::Error {
     anyhow!("message {number} was lost, repeated or torn")
 }
 

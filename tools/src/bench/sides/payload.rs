@@ -18,19 +18,22 @@ pub(super) trait Payload: Message + Send {
 
 /// The words of message `number`.
 #[inline(always)]
-pub(super) fn words<const WORDS: usize>(number: u64) -> [u64; WORDS] {
+#[must_use]
+pub fn words<const WORDS: usize>(number: u64) -> [u64; WORDS] {
     std::array::from_fn(|index| word(number, index))
 }
 
 /// Word `index` of message `number`.
 #[inline(always)]
-pub(super) fn word(number: u64, index: usize) -> u64 {
+#[must_use]
+pub fn word(number: u64, index: usize) -> u64 {
     number.wrapping_add(index as u64)
 }
 
 /// What the `count` words of message `number` add up to.
 #[inline(always)]
-pub(super) fn sum_of(number: u64, count: usize) -> u64 {
+#[must_use]
+pub fn sum_of(number: u64, count: usize) -> u64 {
     let count = count as u64;
     number.wrapping_mul(count).wrapping_add(count * count.saturating_sub(1) / 2)
 }
@@ -69,7 +72,7 @@ pub(super) unsafe fn sum_words(start: *const u64, count: usize) -> u64 {
 
 /// What the words of a message read add up to.
 #[inline(always)]
-pub(super) fn sum(words: impl Iterator<Item = u64>) -> u64 {
+pub fn sum(words: impl Iterator<Item = u64>) -> u64 {
     words.fold(0, u64::wrapping_add)
 }
 

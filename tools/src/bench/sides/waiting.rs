@@ -58,7 +58,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// Sides that sleep at once.
-    pub(in crate::bench) const PARK: Self =
+    pub const PARK: Self =
         Self { strategy: Strategy::Park, pauses: 0, parking: true, unsliced: false };
     /// Sides that poll before they sleep, if that pays.
     pub(in crate::bench) const ADAPTIVE: Self = Self { strategy: Strategy::Adaptive, ..Self::PARK };
