@@ -32,14 +32,14 @@ pub mod options;
 pub mod outcome;
 pub mod partner;
 mod run;
-pub mod several;
 mod setup;
+pub mod several;
 pub mod sides;
 pub mod statistics;
 pub mod table;
 mod task;
 
-pub use run::{Stopped, shared};
+pub use run::{Stopped, play_threads, shared};
 use sides::call::SIZE as CALL_SIZE;
 pub use sides::{Kind, Messages, Strategy, Subject, Waiting};
 pub use task::Task;

@@ -71,30 +71,6 @@ impl Options {
         Ok(messages)
     }
 
-    /// The two cores to use; one and the same only for sides that `may_share` one.
-    ///
-    /// # Errors
-    ///
-    /// There are fewer than two, or one is named twice.
-    pub fn pair_of_cores(&self, may_share: bool) -> Result<(usize, usize)> {
-        let pair = match (self.cores, clock::cores().as_slice()) {
-            (Some(pair), _) => pair,
-            (None, [first, second, ..]) => (*first, *second),
-            (None, [only]) if may_share => (*only, *only),
-            (None, allowed) => anyhow::bail!(
-                "two spinning processes need two cores, and this process may use {allowed:?}"
-            ),
-        };
-        // Before either side is pinned: a pinned process may use one core, and so may its children.
-        for core in [pair.0, pair.1] {
-            let allowed = clock::cores();
-            ensure!(allowed.contains(&core), "no core {core}: this process may use {allowed:?}");
-        }
-        let enough = may_share || pair.0 != pair.1;
-        ensure!(enough, "two spinning processes need two cores, not {} twice", pair.0);
-        Ok(pair)
-    }
-
     /// Time for each thing measured in a round.
     #[must_use]
     pub fn share(&self) -> Duration {
@@ -114,7 +90,37 @@ impl Options {
     }
 }
 
-pub(super) fn parse_cores(text: &str) -> Result<(usize, usize), String> {
+/// The two cores to use: those `chosen`, or the first two this process may use; one and the same only for
+/// sides that `may_share` one.
+///
+/// # Errors
+///
+/// There are fewer than two, or one is named twice.
+pub fn pair_of_cores(chosen: Option<(usize, usize)>, may_share: bool) -> Result<(usize, usize)> {
+    let pair = match (chosen, clock::cores().as_slice()) {
+        (Some(pair), _) => pair,
+        (None, [first, second, ..]) => (*first, *second),
+        (None, [only]) if may_share => (*only, *only),
+        (None, allowed) => anyhow::bail!(
+            "two spinning processes need two cores, and this process may use {allowed:?}"
+        ),
+    };
+    // Before either side is pinned: a pinned process may use one core, and so may its children.
+    for core in [pair.0, pair.1] {
+        let allowed = clock::cores();
+        ensure!(allowed.contains(&core), "no core {core}: this process may use {allowed:?}");
+    }
+    let enough = may_share || pair.0 != pair.1;
+    ensure!(enough, "two spinning processes need two cores, not {} twice", pair.0);
+    Ok(pair)
+}
+
+/// Two cores from "A,B".
+///
+/// # Errors
+///
+/// What should stand there.
+pub fn parse_cores(text: &str) -> Result<(usize, usize), String> {
     let numbers = text.split_once(',').map(|(first, second)| (first.parse(), second.parse()));
     match numbers {
         Some((Ok(first), Ok(second))) => Ok((first, second)),

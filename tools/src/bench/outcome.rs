@@ -136,7 +136,9 @@ pub struct Tail {
 }
 
 impl Tail {
-    fn new(samples: &Samples) -> Self {
+    /// Of these samples.
+    #[must_use]
+    pub fn new(samples: &Samples) -> Self {
         let count = samples.histogram.len();
         let share = |part: u64| part as f64 / count.max(1) as f64;
         Self {

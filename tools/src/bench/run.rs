@@ -19,7 +19,7 @@ use super::exercise::stream::Stream;
 use super::exercise::wake::Wakes;
 use super::exercise::{Exercise, Observed, Player, Role};
 use super::measured::{self, Figures, Samples};
-use super::options::Options;
+use super::options::{Options, pair_of_cores};
 use super::partner::{Partner, Sides};
 use super::setup::{self, Setup};
 use super::sides::descriptors::Descriptors;
@@ -104,7 +104,7 @@ pub(super) struct Rounds {
 
 /// Runs rounds until there are enough.
 pub(super) fn run(task: Task, options: &Options) -> Result<Rounds> {
-    let cores = options.pair_of_cores(task == Task::Wake)?;
+    let cores = pair_of_cores(options.cores, task == Task::Wake)?;
     let siblings = are_siblings(cores.0, cores.1);
     let mut bench = Bench::open(task, options, cores)?;
     let began = Instant::now();
@@ -267,7 +267,7 @@ impl Bench {
         self.next += numbers;
         if subject.in_process() {
             return play_threads(
-                self.messages.peer(subject)?,
+                &mut self.messages.peer(subject)?,
                 &exercise,
                 self.clock,
                 self.far_core,
@@ -434,14 +434,18 @@ fn ensure_memory(messages: &Messages, channels: usize) -> Result<()> {
     Ok(())
 }
 
-/// As two threads of this process, one of them on another core.
-fn play_threads(
-    sides: [Box<dyn Player + Send>; 2],
+/// Both sides of something within a process do `exercise`, as two threads, one of them on another core; what
+/// each saw.
+///
+/// # Errors
+///
+/// That of either side.
+pub fn play_threads(
+    [near, far]: &mut [Box<dyn Player + Send>; 2],
     exercise: &Exercise,
     clock: Clock,
     far_core: usize,
 ) -> Result<[Observed; 2]> {
-    let [mut near, mut far] = sides;
     std::thread::scope(|scope| {
         let far = scope.spawn(move || {
             clock::pin(far_core)?;

@@ -20,8 +20,9 @@ mod mpmc;
 pub(crate) mod registry;
 
 use super::clock::{self, Clock};
+use super::options::pair_of_cores;
 use super::statistics::{Interval, bootstrap, median};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -127,12 +128,7 @@ struct Judged {
 ///
 /// There are not two cores, or a channel failed.
 pub fn command(bench: Bench, options: &Options) -> Result<String> {
-    let cores = match (options.cores, clock::cores().as_slice()) {
-        (Some(cores), _) => cores,
-        (None, &[first, second, ..]) => (first, second),
-        (None, allowed) => anyhow::bail!("two cores are needed, and there are {allowed:?}"),
-    };
-    ensure!(cores.0 != cores.1, "two cores are needed, not {} twice", cores.0);
+    let cores = pair_of_cores(options.cores, false)?;
     clock::pin(cores.0)?;
     let clock = Clock::calibrate(Duration::from_micros(1));
     let mut rows = Vec::new();

@@ -13,14 +13,20 @@ use std::os::unix::net::UnixStream;
 ///
 /// A message is one word, its number plus one: an event counter that is not 0 can be read, once.
 #[derive(Debug)]
-pub(in crate::bench) struct Descriptors {
-    read: OwnedFd,
-    write: OwnedFd,
+pub struct Descriptors {
+    /// What comes.
+    pub read: OwnedFd,
+    /// What goes.
+    pub write: OwnedFd,
 }
 
 impl Descriptors {
     /// Both sides: this process's, and the one that the other process is going to inherit.
-    pub(in crate::bench) fn connect(subject: Subject) -> Result<[Self; 2]> {
+    ///
+    /// # Errors
+    ///
+    /// The subject has none, or this process too many.
+    pub fn connect(subject: Subject) -> Result<[Self; 2]> {
         let sides = match subject {
             Subject::Eventfd => {
                 let there = eventfd(0, EventfdFlags::CLOEXEC)?;
@@ -51,12 +57,14 @@ impl Descriptors {
     }
 
     /// Their numbers, by which the other process knows them.
-    pub(in crate::bench) fn numbers(&self) -> [i32; 2] {
+    #[must_use]
+    pub fn numbers(&self) -> [i32; 2] {
         [number(&self.read), number(&self.write)]
     }
 
     /// In the other process: those that it inherited under these numbers.
-    pub(in crate::bench) fn inherited([read, write]: [i32; 2]) -> Self {
+    #[must_use]
+    pub fn inherited([read, write]: [i32; 2]) -> Self {
         // SAFETY: left open by the process that started this one, for this purpose alone.
         let read = unsafe { OwnedFd::from_raw_fd(read) };
         // SAFETY: as above.

@@ -16,7 +16,7 @@
 
 mod bytes;
 pub(super) mod call;
-pub(super) mod descriptors;
+pub mod descriptors;
 mod futex;
 pub mod lines;
 pub(super) mod memory;

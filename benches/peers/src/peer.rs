@@ -1,0 +1,278 @@
+//! Who is measured, and in which cases.
+
+use crate::case::{Case, LONG, Workload};
+use serde::{Deserialize, Serialize};
+
+/// A way to send messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Peer {
+    /// Strait's channel of one sender and one receiver, both polling.
+    Strait,
+    /// The same, whose sides sleep at once.
+    StraitAsleep,
+    /// Calls of a service of Strait's.
+    StraitService,
+    /// Strait's broadcast.
+    StraitBroadcast,
+    /// Strait's channel of several senders and receivers.
+    StraitMpmc,
+    /// Bare cache lines, which carry nothing.
+    Raw,
+    /// rtrb, message by message.
+    Rtrb,
+    /// rtrb, in chunks.
+    RtrbChunks,
+    /// crossbeam's `ArrayQueue`.
+    ArrayQueue,
+    /// crossbeam's channel.
+    Crossbeam,
+    /// kanal's channel.
+    Kanal,
+    /// disruptor-rs.
+    Disruptor,
+    /// ringfire, lossless; of long messages, its arena, which is lossy.
+    Ringfire,
+    /// iceoryx2, publish-subscribe.
+    Iceoryx2,
+    /// iceoryx2, request-response.
+    Iceoryx2Calls,
+    /// ipc-channel's byte channel.
+    IpcChannel,
+    /// Event counters.
+    Eventfd,
+    /// Pipes.
+    Pipe,
+    /// A pair of Unix stream sockets.
+    Socket,
+    /// ZeroMQ's PAIR sockets.
+    #[cfg(feature = "zeromq")]
+    ZeroMq,
+    /// Aeron's IPC publications.
+    #[cfg(feature = "aeron")]
+    Aeron,
+}
+
+use Peer::{
+    ArrayQueue, Crossbeam, Disruptor, Eventfd, Iceoryx2, Iceoryx2Calls, IpcChannel, Kanal, Pipe,
+    Raw, Ringfire, Rtrb, RtrbChunks, Socket, Strait, StraitAsleep, StraitBroadcast, StraitMpmc,
+    StraitService,
+};
+
+const ALL: &[Peer] = &[
+    Strait,
+    StraitAsleep,
+    StraitService,
+    StraitBroadcast,
+    StraitMpmc,
+    Raw,
+    Rtrb,
+    RtrbChunks,
+    ArrayQueue,
+    Crossbeam,
+    Kanal,
+    Disruptor,
+    Ringfire,
+    Iceoryx2,
+    Iceoryx2Calls,
+    IpcChannel,
+    Eventfd,
+    Pipe,
+    Socket,
+    #[cfg(feature = "zeromq")]
+    Peer::ZeroMq,
+    #[cfg(feature = "aeron")]
+    Peer::Aeron,
+];
+
+/// Peers that are not built by default: the feature, and what it needs.
+pub(crate) const OPTIONAL: [(&str, &str); 2] = [
+    ("zeromq", "libzmq and its headers: `apt-get install libzmq3-dev pkg-config`"),
+    (
+        "aeron",
+        "cmake 3.30 or later, a C++ compiler and libclang: `apt-get install g++ libclang-dev`, \
+               `pip install cmake`; its media driver is a third process on the same two cores",
+    ),
+];
+
+impl Peer {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        ALL.iter().copied()
+    }
+
+    /// Its name on the command line, in tables and in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Strait => "strait",
+            StraitAsleep => "strait-asleep",
+            StraitService => "strait-service",
+            StraitBroadcast => "strait-broadcast",
+            StraitMpmc => "strait-mpmc",
+            Raw => "raw",
+            Rtrb => "rtrb",
+            RtrbChunks => "rtrb-chunks",
+            ArrayQueue => "array-queue",
+            Crossbeam => "crossbeam",
+            Kanal => "kanal",
+            Disruptor => "disruptor",
+            Ringfire => "ringfire",
+            Iceoryx2 => "iceoryx2",
+            Iceoryx2Calls => "iceoryx2-calls",
+            IpcChannel => "ipc-channel",
+            Eventfd => "eventfd",
+            Pipe => "pipe",
+            Socket => "socket",
+            #[cfg(feature = "zeromq")]
+            Peer::ZeroMq => "zeromq",
+            #[cfg(feature = "aeron")]
+            Peer::Aeron => "aeron",
+        }
+    }
+
+    /// What it is, and how it is used here.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Strait => {
+                "`spsc`: plain messages by value; of more than 1 KiB, written and read in the arena"
+            }
+            StraitAsleep => "`spsc` with `Wait::Park`",
+            StraitService => "a `#[service]`: plain arguments by value, long ones where they lie",
+            StraitBroadcast => "`broadcast`, receivers that the sender waits for",
+            StraitMpmc => "`mpmc`, `Wait::Backoff`: survives the death of any side",
+            Raw => "a counter in a cache line each way: nothing is carried",
+            Rtrb => "`push` and `pop`; of more than 1 KiB, one chunk for each message",
+            RtrbChunks => "`write_chunk_uninit` and `read_chunk`",
+            ArrayQueue => "`push` and `pop`, polled; of more than 1 KiB, a `Box` for each message",
+            Crossbeam => {
+                "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message"
+            }
+            Kanal => "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message",
+            Disruptor => {
+                "`build_single_producer`, `BusySpin`, `EventPoller`; events written and read in place"
+            }
+            Ringfire => {
+                "`LosslessBackpressure`, `try_recv` with `spin_loop`; of more than 1 KiB, its \
+                         arena, which is lossy, and so is in no stream"
+            }
+            Iceoryx2 => {
+                "`ipc::Service`, `loan_uninit` and `receive` polled, no overflow, \
+                         `RetryUntilDelivered`; of more than 1 KiB, slices"
+            }
+            Iceoryx2Calls => {
+                "`ipc::Service` `request_response`, polled; of more than 1 KiB, slices"
+            }
+            IpcChannel => "`bytes_channel`",
+            Eventfd => "`eventfd`, a blocking `read`: 8 bytes",
+            Pipe => "`pipe`, a blocking `read`",
+            Socket => "`socketpair` of Unix streams, a blocking `read`",
+            #[cfg(feature = "zeromq")]
+            Peer::ZeroMq => "PAIR sockets over `ipc://`",
+            #[cfg(feature = "aeron")]
+            Peer::Aeron => "an exclusive publication over `aeron:ipc`, shared media driver",
+        }
+    }
+
+    /// The crate that it comes from.
+    pub(crate) fn package(self) -> Option<&'static str> {
+        Some(match self {
+            Strait | StraitAsleep | StraitService | StraitBroadcast | StraitMpmc => "strait",
+            Rtrb | RtrbChunks => "rtrb",
+            ArrayQueue => "crossbeam-queue",
+            Crossbeam => "crossbeam-channel",
+            Kanal => "kanal",
+            Disruptor => "disruptor",
+            Ringfire => "ringfire",
+            Iceoryx2 | Iceoryx2Calls => "iceoryx2",
+            IpcChannel => "ipc-channel",
+            Raw | Eventfd | Pipe | Socket => return None,
+            #[cfg(feature = "zeromq")]
+            Peer::ZeroMq => "zmq",
+            #[cfg(feature = "aeron")]
+            Peer::Aeron => "rusteron-client",
+        })
+    }
+
+    /// Whether it is Strait.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Strait | StraitAsleep | StraitService | StraitBroadcast | StraitMpmc)
+    }
+
+    /// Whether its two sides are threads of one process, not two processes.
+    pub(crate) fn in_process(self) -> bool {
+        matches!(self, Rtrb | RtrbChunks | ArrayQueue | Crossbeam | Kanal | Disruptor)
+    }
+
+    /// What its two sides are.
+    pub(crate) fn between(self) -> &'static str {
+        if self.in_process() { "threads" } else { "processes" }
+    }
+
+    /// Whether it is measured in that case.
+    pub(crate) fn can(self, case: Case) -> bool {
+        let long = case.size > LONG;
+        if self == Raw {
+            // It carries nothing, however long.
+            return matches!(case.workload, Workload::RoundTrip | Workload::Paced)
+                && case.size <= 64;
+        }
+        // With optional ones left out, some arms would be all there is.
+        match case.workload {
+            Workload::RoundTrip => match self {
+                Strait | Rtrb | ArrayQueue | Crossbeam | Kanal | Disruptor | Ringfire
+                | Iceoryx2 => true,
+                #[cfg(feature = "aeron")]
+                Peer::Aeron => true,
+                _ => false,
+            },
+            Workload::Asleep => match self {
+                Eventfd => case.size == 8,
+                StraitAsleep | Pipe | Socket | IpcChannel => true,
+                #[cfg(feature = "zeromq")]
+                Peer::ZeroMq => true,
+                _ => false,
+            },
+            Workload::Calls => matches!(self, StraitService | Iceoryx2Calls),
+            Workload::Paced => match self {
+                Strait | Rtrb | ArrayQueue | Crossbeam | Kanal | Disruptor | Ringfire
+                | Iceoryx2 | Pipe | Socket | IpcChannel => true,
+                #[cfg(feature = "zeromq")]
+                Peer::ZeroMq => true,
+                #[cfg(feature = "aeron")]
+                Peer::Aeron => true,
+                _ => false,
+            },
+            Workload::Stream => match self {
+                Ringfire => !long,
+                Strait | Rtrb | ArrayQueue | Crossbeam | Kanal | Disruptor | Iceoryx2 | Pipe
+                | Socket | IpcChannel => true,
+                #[cfg(feature = "zeromq")]
+                Peer::ZeroMq => true,
+                #[cfg(feature = "aeron")]
+                Peer::Aeron => true,
+                _ => false,
+            },
+            Workload::Batches => matches!(self, Strait | RtrbChunks | Disruptor | Ringfire),
+            Workload::FanOut1 | Workload::FanOut8 => {
+                matches!(self, StraitBroadcast | Crossbeam | Disruptor | Ringfire | Iceoryx2)
+            }
+            Workload::Mpmc1 | Workload::Mpmc2 => {
+                matches!(self, StraitMpmc | ArrayQueue | Crossbeam | Kanal)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn everybody_has_a_name_and_a_case() {
+        let names: BTreeSet<&str> = Peer::all().map(Peer::name).collect();
+        assert_eq!(names.len(), Peer::all().count());
+        for peer in Peer::all() {
+            assert!(Case::all().any(|case| peer.can(case)), "{peer:?}");
+        }
+    }
+}
