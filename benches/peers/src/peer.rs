@@ -100,96 +100,100 @@ impl Peer {
         ALL.iter().copied()
     }
 
-    /// Its name on the command line, in tables and in JSON.
+    /// Its name on the command line, in tables and in JSON; the crate that it comes from; what it is, and how it is
+    /// used here.
+    fn facts(self) -> (&'static str, Option<&'static str>, &'static str) {
+        let ours = Some("strait");
+        match self {
+            Strait => (
+                "strait",
+                ours,
+                "`spsc`: plain messages by value; of more than 1 KiB, written and read where they lie",
+            ),
+            StraitAsleep => ("strait-asleep", ours, "`spsc` with `Wait::Park`"),
+            StraitService => (
+                "strait-service",
+                ours,
+                "a `#[service]`: plain arguments by value; of more than 1 KiB, `&[u64]` in and `Vec<u64>` out",
+            ),
+            StraitBroadcast => {
+                ("strait-broadcast", ours, "`broadcast`, receivers that the sender waits for")
+            }
+            StraitMpmc => (
+                "strait-mpmc",
+                ours,
+                "`mpmc`, `Wait::Backoff`, between threads here; survives the death of any side",
+            ),
+            Raw => ("raw", None, "a counter in a cache line each way: nothing is carried"),
+            Rtrb => (
+                "rtrb",
+                Some("rtrb"),
+                "`push` and `pop`; of more than 1 KiB, one chunk for each message",
+            ),
+            RtrbChunks => ("rtrb-chunks", Some("rtrb"), "`write_chunk_uninit` and `read_chunk`"),
+            ArrayQueue => (
+                "array-queue",
+                Some("crossbeam-queue"),
+                "`push` and `pop`, polled; of more than 1 KiB, a `Box` for each message",
+            ),
+            Crossbeam => (
+                "crossbeam",
+                Some("crossbeam-channel"),
+                "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message; fan-out: a channel \
+                 for each receiver",
+            ),
+            Kanal => (
+                "kanal",
+                Some("kanal"),
+                "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message",
+            ),
+            Disruptor => (
+                "disruptor",
+                Some("disruptor"),
+                "`build_single_producer`, `BusySpin`, `EventPoller`; events written and read in place",
+            ),
+            Ringfire => (
+                "ringfire",
+                Some("ringfire"),
+                "`LosslessBackpressure`, `try_recv` with `spin_loop`; of more than 1 KiB, its arena, which is \
+                 lossy, and so in no stream",
+            ),
+            Iceoryx2 => (
+                "iceoryx2",
+                Some("iceoryx2"),
+                "`ipc::Service`, `loan_uninit` and `receive` polled, no overflow, `RetryUntilDelivered`; of more \
+                 than 1 KiB, slices",
+            ),
+            Iceoryx2Calls => (
+                "iceoryx2-calls",
+                Some("iceoryx2"),
+                "`ipc::Service` `request_response`, polled; of more than 1 KiB, slices",
+            ),
+            IpcChannel => ("ipc-channel", Some("ipc-channel"), "`bytes_channel`"),
+            Eventfd => ("eventfd", None, "`eventfd`, a blocking `read`: 8 bytes"),
+            Pipe => ("pipe", None, "`pipe`, a blocking `read`"),
+            Socket => ("socket", None, "`socketpair` of Unix streams, a blocking `read`"),
+            #[cfg(feature = "zeromq")]
+            Peer::ZeroMq => ("zeromq", Some("zmq"), "PAIR sockets over `ipc://`"),
+            #[cfg(feature = "aeron")]
+            Peer::Aeron => (
+                "aeron",
+                Some("rusteron-client"),
+                "an exclusive publication over `aeron:ipc`, shared media driver",
+            ),
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Strait => "strait",
-            StraitAsleep => "strait-asleep",
-            StraitService => "strait-service",
-            StraitBroadcast => "strait-broadcast",
-            StraitMpmc => "strait-mpmc",
-            Raw => "raw",
-            Rtrb => "rtrb",
-            RtrbChunks => "rtrb-chunks",
-            ArrayQueue => "array-queue",
-            Crossbeam => "crossbeam",
-            Kanal => "kanal",
-            Disruptor => "disruptor",
-            Ringfire => "ringfire",
-            Iceoryx2 => "iceoryx2",
-            Iceoryx2Calls => "iceoryx2-calls",
-            IpcChannel => "ipc-channel",
-            Eventfd => "eventfd",
-            Pipe => "pipe",
-            Socket => "socket",
-            #[cfg(feature = "zeromq")]
-            Peer::ZeroMq => "zeromq",
-            #[cfg(feature = "aeron")]
-            Peer::Aeron => "aeron",
-        }
+        self.facts().0
     }
 
-    /// What it is, and how it is used here.
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Strait => {
-                "`spsc`: plain messages by value; of more than 1 KiB, written and read in the arena"
-            }
-            StraitAsleep => "`spsc` with `Wait::Park`",
-            StraitService => "a `#[service]`: plain arguments by value, long ones where they lie",
-            StraitBroadcast => "`broadcast`, receivers that the sender waits for",
-            StraitMpmc => "`mpmc`, `Wait::Backoff`: survives the death of any side",
-            Raw => "a counter in a cache line each way: nothing is carried",
-            Rtrb => "`push` and `pop`; of more than 1 KiB, one chunk for each message",
-            RtrbChunks => "`write_chunk_uninit` and `read_chunk`",
-            ArrayQueue => "`push` and `pop`, polled; of more than 1 KiB, a `Box` for each message",
-            Crossbeam => {
-                "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message"
-            }
-            Kanal => "`bounded`, `send` and `recv`; of more than 1 KiB, a `Box` for each message",
-            Disruptor => {
-                "`build_single_producer`, `BusySpin`, `EventPoller`; events written and read in place"
-            }
-            Ringfire => {
-                "`LosslessBackpressure`, `try_recv` with `spin_loop`; of more than 1 KiB, its \
-                         arena, which is lossy, and so is in no stream"
-            }
-            Iceoryx2 => {
-                "`ipc::Service`, `loan_uninit` and `receive` polled, no overflow, \
-                         `RetryUntilDelivered`; of more than 1 KiB, slices"
-            }
-            Iceoryx2Calls => {
-                "`ipc::Service` `request_response`, polled; of more than 1 KiB, slices"
-            }
-            IpcChannel => "`bytes_channel`",
-            Eventfd => "`eventfd`, a blocking `read`: 8 bytes",
-            Pipe => "`pipe`, a blocking `read`",
-            Socket => "`socketpair` of Unix streams, a blocking `read`",
-            #[cfg(feature = "zeromq")]
-            Peer::ZeroMq => "PAIR sockets over `ipc://`",
-            #[cfg(feature = "aeron")]
-            Peer::Aeron => "an exclusive publication over `aeron:ipc`, shared media driver",
-        }
-    }
-
-    /// The crate that it comes from.
     pub(crate) fn package(self) -> Option<&'static str> {
-        Some(match self {
-            Strait | StraitAsleep | StraitService | StraitBroadcast | StraitMpmc => "strait",
-            Rtrb | RtrbChunks => "rtrb",
-            ArrayQueue => "crossbeam-queue",
-            Crossbeam => "crossbeam-channel",
-            Kanal => "kanal",
-            Disruptor => "disruptor",
-            Ringfire => "ringfire",
-            Iceoryx2 | Iceoryx2Calls => "iceoryx2",
-            IpcChannel => "ipc-channel",
-            Raw | Eventfd | Pipe | Socket => return None,
-            #[cfg(feature = "zeromq")]
-            Peer::ZeroMq => "zmq",
-            #[cfg(feature = "aeron")]
-            Peer::Aeron => "rusteron-client",
-        })
+        self.facts().1
+    }
+
+    pub(crate) fn about(self) -> &'static str {
+        self.facts().2
     }
 
     /// Whether it is Strait.
@@ -199,7 +203,7 @@ impl Peer {
 
     /// Whether its two sides are threads of one process, not two processes.
     pub(crate) fn in_process(self) -> bool {
-        matches!(self, Rtrb | RtrbChunks | ArrayQueue | Crossbeam | Kanal | Disruptor)
+        matches!(self, StraitMpmc | Rtrb | RtrbChunks | ArrayQueue | Crossbeam | Kanal | Disruptor)
     }
 
     /// What its two sides are.

@@ -97,14 +97,6 @@ impl<const WORDS: usize> Side for Typed<WORDS> {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let Some(sample) = self.subscriber.receive()? else { return Ok(false) };
         check(sample.payload(), number, WORDS)?;
@@ -145,14 +137,6 @@ impl Side for Slices {
             sample.write_from_fn(|index| word(number, index)).send()? > 0,
             "nobody is subscribed"
         );
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
         Ok(())
     }
 
@@ -221,14 +205,6 @@ impl<const WORDS: usize> Side for Calling<WORDS> {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let pending = self.pending.as_ref().context("nothing was asked")?;
         let Some(response) = pending.receive()? else { return Ok(false) };
@@ -257,14 +233,6 @@ impl<const WORDS: usize> Side for Answering<WORDS> {
     fn send(&mut self, number: u64) -> Result<()> {
         let asked = self.asked.take().context("nothing was asked")?;
         Ok(asked.loan_uninit()?.write_payload(words(number)).send()?)
-    }
-
-    #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
-        Ok(())
     }
 
     #[inline(always)]
@@ -301,14 +269,6 @@ impl Side for CallingSlices {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let pending = self.pending.as_ref().context("nothing was asked")?;
         let Some(response) = pending.receive()? else { return Ok(false) };
@@ -341,14 +301,6 @@ impl Side for AnsweringSlices {
         let asked = self.asked.take().context("nothing was asked")?;
         let response = asked.loan_slice_uninit(self.words)?;
         Ok(response.write_from_fn(|index| word(number, index)).send()?)
-    }
-
-    #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        while !self.try_receive(number)? {
-            spin_loop();
-        }
-        Ok(())
     }
 
     #[inline(always)]

@@ -16,7 +16,7 @@ pub mod round_trip;
 pub mod stream;
 pub mod wake;
 
-use super::clock::{Clock, Gap};
+use super::clock::{Clock, Gap, spin};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +32,15 @@ pub trait Side {
     /// The other side is gone.
     fn send(&mut self, number: u64) -> Result<()>;
 
-    /// Waits for message `number` and reads it.
+    /// Waits for message `number` and reads it: without anything between two polls, unless a side has its own way.
     ///
     /// # Errors
     ///
     /// Something else came, or the other side is gone.
-    fn receive(&mut self, number: u64) -> Result<()>;
+    #[inline(always)]
+    fn receive(&mut self, number: u64) -> Result<()> {
+        spin(|| Ok(self.try_receive(number)?.then_some(())))
+    }
 
     /// Reads message `number` if it is there. A side that can only sleep until it comes may do so.
     ///

@@ -185,11 +185,6 @@ impl Side for Loaded {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        spin(|| Ok(self.try_receive(number)?.then_some(())))
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let line = &pair(&self.lines.all().loaded, number)[1 - self.own];
         if line.state.load(Acquire) != number + 1 {

@@ -120,11 +120,6 @@ impl Side for Memory {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        spin(|| Ok(self.try_receive(number)?.then_some(())))
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let (flags, start) = self.buffer(self.other(), self.received);
         let before = self.received / BUFFERS as u64;

@@ -31,11 +31,6 @@ impl<const WORDS: usize> Side for Single<WORDS> {
     }
 
     #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        spin(|| Ok(self.try_receive(number)?.then_some(())))
-    }
-
-    #[inline(always)]
     fn try_receive(&mut self, number: u64) -> Result<bool> {
         let Ok(message) = self.1.pop() else { return Ok(false) };
         ensure!(sum(message.into_iter()) == sum_of(number, WORDS), torn(number));
@@ -125,11 +120,6 @@ impl Side for WordChunks {
             chunk.fill_from_iter((0..self.words).map(|index| word(number, index)));
             Ok(Some(()))
         })
-    }
-
-    #[inline(always)]
-    fn receive(&mut self, number: u64) -> Result<()> {
-        spin(|| Ok(self.try_receive(number)?.then_some(())))
     }
 
     #[inline(always)]
