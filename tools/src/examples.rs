@@ -8,6 +8,7 @@ pub const STRAIT: &str = "\
 Examples:
   strait list                       what channels there are, and who has them
   strait inspect prod orders        everything about one of them
+  strait doctor                     whether this machine is set up for them
   strait bench rtt                  how fast they are here";
 
 /// Of `list`.
@@ -33,6 +34,24 @@ Examples:
   strait clean                      remove all that nobody has open
   strait clean prod --keep-unread   of one domain, but no messages that nobody has read
   strait clean prod orders          one channel; it is an error if it is in use";
+
+/// Of `doctor`.
+pub const DOCTOR: &str = "\
+It needs no privileges and changes nothing. `sysctl -w`, `mount -o remount` and what is written to
+/sys last until the next boot; /etc/sysctl.d and /etc/fstab make them last.
+
+Exit status:
+  0  no problem was found
+  1  there is a problem, or with --strict a warning
+  2  it could not look
+
+Examples:
+  strait doctor                     look at everything, and measure for some seconds
+  strait doctor --all --no-measure  everything, at once
+  strait doctor --strict --quick    before a start: let warnings count as problems
+  strait doctor --json              for programs
+  strait doctor --directory /mnt/shm
+                                    of channels that lie elsewhere";
 
 /// Of `bench`.
 pub const BENCH: &str = "\
@@ -125,4 +144,4 @@ pub const MAN: &str = "\
 Examples:
   strait man | man -l -             read the first page
   strait man --directory ~/.local/share/man/man1
-                                    install a page for every command, for `man strait-list`";
+                                    install a page for every command, for `man strait-doctor`";

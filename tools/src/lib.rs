@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`allocations`] | how many a piece of work makes |
 //! | [`mod@bench`] | round trips, one-way latency and streams, each beside a yardstick of the hardware |
+//! | [`doctor`] | whether this machine is set up for shared memory of low latency |
 //! | `echo` | the service whose calls are measured |
 //! | [`environment`] | machine, kernel, program, moment: without them a figure means nothing |
 //! | [`examples`] | what every command's `--help` ends with |
@@ -14,6 +15,7 @@
 
 pub mod allocations;
 pub mod bench;
+pub mod doctor;
 mod echo;
 pub mod environment;
 pub mod examples;

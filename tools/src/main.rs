@@ -1,9 +1,10 @@
 //! The `strait` command.
 
+use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use strait_tools::allocations::CountingAllocator;
-use strait_tools::{bench, examples, manual, operate, verify};
+use strait_tools::{bench, doctor, examples, manual, operate, verify};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -27,6 +28,9 @@ enum Command {
     /// Removes channels that no process has open, with whatever messages are left in them.
     #[command(after_help = examples::CLEAN)]
     Clean(operate::CleanOptions),
+    /// Whether this machine is set up for shared memory of low latency, and what mends it.
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(doctor::Options),
     /// Round trips, one-way latency and streams between two pinned processes.
     #[command(subcommand, after_help = examples::BENCH)]
     Bench(bench::Command),
@@ -42,22 +46,32 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::List(options) => operate::list(&options),
-        Command::Inspect(options) => operate::inspect(&options),
-        Command::Clean(options) => operate::clean(&options),
-        Command::Bench(command) => bench::command(command),
-        Command::Verify(options) => verify::command(&options),
-        Command::Completions(options) => manual::completions(&Cli::command(), &options),
-        Command::Man(options) => manual::man(&Cli::command(), &options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let command = Cli::parse().command;
+    // 1 says that `doctor` found a problem, not that it could not look.
+    let failure = if matches!(command, Command::Doctor(_)) { 2 } else { 1 };
+    match run(command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(failure)
         }
     }
+}
+
+/// Whether all is well with what was looked at.
+fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::List(options) => operate::list(&options)?,
+        Command::Inspect(options) => operate::inspect(&options)?,
+        Command::Clean(options) => operate::clean(&options)?,
+        Command::Doctor(options) => return doctor::command(&options),
+        Command::Bench(command) => bench::command(command)?,
+        Command::Verify(options) => verify::command(&options)?,
+        Command::Completions(options) => manual::completions(&Cli::command(), &options)?,
+        Command::Man(options) => manual::man(&Cli::command(), &options)?,
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

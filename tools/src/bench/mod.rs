@@ -14,6 +14,7 @@
 //! | `exercise` | round trips, one-way messages, streams, wake-ups: what two sides do |
 //! | `sides` | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
 //! | `partner` | the other process |
+//! | `probe` | bare lines between any two cores, and how often a core is taken away |
 //! | [`several`] | channels with several receivers, and calls of a service, between threads |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
@@ -30,6 +31,7 @@ pub mod measured;
 pub mod options;
 pub mod outcome;
 mod partner;
+pub(crate) mod probe;
 mod run;
 pub mod several;
 mod sides;
