@@ -61,6 +61,14 @@ fn changed(path: &str, text: &str, id: &str) -> (Verdict, String) {
 }
 
 #[test]
+fn warnings_are_for_the_strict() {
+    let source = format!("{SYSTEM}/clocksource/clocksource0/current_clocksource");
+    let findings = server().put(&source, "hpet").audit(&user());
+    assert_eq!((healthy(&findings, false), healthy(&findings, true)), (true, false));
+    assert_eq!(counts(&findings)["warning"], 1);
+}
+
+#[test]
 fn file_systems_are_told_apart() {
     let of = |kind: &str, options: &str| {
         let mounts = format!("root / ext4 rw 0 0\nx /dev/shm {kind} {options} 0 0\n");
