@@ -72,7 +72,7 @@ pub fn environment() -> Environment {
 }
 
 /// What `/proc` and `/sys` below `root` tell.
-fn machine(root: &Path) -> Environment {
+pub(crate) fn machine(root: &Path) -> Environment {
     let cpuinfo = text(&root.join("proc/cpuinfo")).unwrap_or_default();
     let system = root.join("sys/devices/system");
     let first = system.join("cpu/cpu0");
@@ -94,18 +94,18 @@ fn unknown() -> String {
 }
 
 /// The file's text without blanks around it, if there is any.
-fn text(path: &Path) -> Option<String> {
+pub(crate) fn text(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn number(path: &Path) -> Option<usize> {
+pub(crate) fn number(path: &Path) -> Option<usize> {
     text(path)?.parse().ok()
 }
 
 /// The first value of a `name : value` line.
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         (found.trim() == name).then(|| value.trim())
@@ -122,13 +122,13 @@ pub fn available_bytes() -> Option<u64> {
     meminfo_bytes(&text(Path::new("/proc/meminfo"))?, "MemAvailable")
 }
 
-fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
+pub(crate) fn meminfo_bytes(meminfo: &str, key: &str) -> Option<u64> {
     let kib = field(meminfo, key)?.strip_suffix("kB")?;
     Some(kib.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// Folders in `parent` that are called `prefix` and a number, by number.
-fn numbered(parent: &Path, prefix: &str) -> Vec<(usize, PathBuf)> {
+pub(crate) fn numbered(parent: &Path, prefix: &str) -> Vec<(usize, PathBuf)> {
     let mut found: Vec<(usize, PathBuf)> = fs::read_dir(parent)
         .into_iter()
         .flatten()
@@ -172,7 +172,7 @@ fn cache(folder: &Path) -> Option<Cache> {
 }
 
 /// The hypervisor, by the name that the firmware gives where it gives one.
-fn hypervisor(root: &Path, cpuinfo: &str) -> Option<String> {
+pub(crate) fn hypervisor(root: &Path, cpuinfo: &str) -> Option<String> {
     let known = text(&root.join("sys/hypervisor/type"));
     let flagged =
         field(cpuinfo, "flags").is_some_and(|flags| flags.split(' ').any(|f| f == "hypervisor"));

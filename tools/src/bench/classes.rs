@@ -101,7 +101,7 @@ pub fn are_siblings(first: usize, second: usize) -> bool {
 }
 
 /// Whether a list of the kernel's, such as `0-3,8`, holds `number`.
-fn list_holds(list: &str, number: usize) -> bool {
+pub(crate) fn list_holds(list: &str, number: usize) -> bool {
     list.trim().split(',').any(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         match (first.parse::<usize>(), last.parse()) {

@@ -15,6 +15,7 @@
 //! | [`sides`] | the ends of what is measured: channels, bare lines, a peer's ring, kernel objects |
 //! | [`partner`] | the other process |
 //! | `setup` | how both processes come to have a side of everything |
+//! | `probe` | bare lines between any two cores, and how often a core is taken away |
 //! | [`several`] | channels with several receivers, and calls of a service, between threads |
 //! | [`clock`] | ticks that both processes share, pinning, and when a thread did not run |
 //! | [`classes`] | placements told apart by their raw round trip |
@@ -31,6 +32,7 @@ pub mod measured;
 pub mod options;
 pub mod outcome;
 pub mod partner;
+pub(crate) mod probe;
 mod run;
 mod setup;
 pub mod several;
@@ -44,6 +46,7 @@ use sides::call::SIZE as CALL_SIZE;
 pub use sides::{Kind, Messages, Strategy, Subject, Waiting};
 pub use task::Task;
 
+use crate::examples;
 use crate::report::{ReportInput, Series, write};
 use anyhow::{Result, ensure};
 use clap::Subcommand;
@@ -58,6 +61,7 @@ use table::{Style, render};
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Round trips, one at a time: the closed loop.
+    #[command(after_help = examples::RTT)]
     Rtt {
         /// How Strait's sides wait.
         #[command(flatten)]
@@ -70,6 +74,7 @@ pub enum Command {
         options: Options,
     },
     /// One-way latency of messages sent at a given rate: the open loop.
+    #[command(after_help = examples::ONEWAY)]
     Oneway {
         /// Messages per second; by default half of what goes through, measured every round.
         #[arg(long)]
@@ -79,6 +84,7 @@ pub enum Command {
         options: Options,
     },
     /// As many messages as go through.
+    #[command(after_help = examples::STREAM)]
     Stream {
         /// Messages per batch; 1 sends and receives them one by one.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
@@ -91,36 +97,42 @@ pub enum Command {
         options: Options,
     },
     /// Hops between sides that sleep until woken, on one core and on two.
+    #[command(after_help = examples::WAKE)]
     Wake {
         /// How.
         #[command(flatten)]
         options: Options,
     },
     /// One sender and many receivers of all its messages, beside a pair.
+    #[command(after_help = examples::FANOUT)]
     Fanout {
         /// How.
         #[command(flatten)]
         options: several::Options,
     },
     /// Latest values, beside a sequence lock and the standard library's locks.
+    #[command(after_help = examples::LATEST)]
     Latest {
         /// How.
         #[command(flatten)]
         options: several::Options,
     },
     /// Messages of which each goes to one of several receivers, beside other queues within a process.
+    #[command(after_help = examples::MPMC)]
     Mpmc {
         /// How.
         #[command(flatten)]
         options: several::Options,
     },
     /// The registry of services, beside a map without a lock.
+    #[command(after_help = examples::REGISTRY)]
     Registry {
         /// How.
         #[command(flatten)]
         options: several::Options,
     },
     /// Calls of a service in this process and through shared memory, beside virtual calls and bare lines.
+    #[command(after_help = examples::CALL)]
     Call {
         /// How.
         #[command(flatten)]

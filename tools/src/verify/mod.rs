@@ -17,6 +17,7 @@
 //! | `pooled.rs`, `workers.rs`, `caching.rs` | service objects, threads and caches, and the guide's own |
 //! | `registry.rs` | services, found and called |
 //! | `memory.rs`, `behaviour.rs` | bytes, and what holds or does not |
+//! | `system.rs` | the system's settings, as `strait doctor` judges them |
 //! | `show.rs` | the table and the JSON object |
 
 mod behaviour;
@@ -37,6 +38,7 @@ mod registry;
 mod rows;
 mod show;
 mod small;
+mod system;
 mod workers;
 
 use crate::environment::environment;

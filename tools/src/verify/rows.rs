@@ -11,7 +11,7 @@ use super::judge::{Amount, Figure, Proof, Row};
 use super::lab::Lab;
 use super::{
     behaviour, blocks, bulk, caching, callers, calls, codec, memory, pooled, registry, small,
-    workers,
+    system, workers,
 };
 use anyhow::Result;
 
@@ -431,13 +431,18 @@ pub(super) const ROWS: &[Row] = &[
         "N3",
         "system",
         &[
-            unbuilt(
+            built(
                 "network buffers",
                 "rmem_max and wmem_max 134217728; tcp_rmem 4096 87380 134217728; tcp_wmem 4096 65536 134217728",
+                Holds(system::network),
             ),
-            unbuilt("files", "fs.file-max 2097152"),
-            unbuilt("shared memory", "shmmax 68719476736, shmall 4294967296"),
-            unbuilt("limits", "nofile 65536, nproc 32768"),
+            built("files", "fs.file-max 2097152", Holds(system::files)),
+            built(
+                "shared memory",
+                "shmmax 68719476736, shmall 4294967296",
+                Holds(system::shared_memory),
+            ),
+            built("limits", "nofile 65536, nproc 32768", Holds(system::limits)),
         ],
     ),
     row("O1", "measure first", &[unbuilt("gate", "acts beyond a threshold only")]),
