@@ -32,10 +32,15 @@ impl Side {
         let mut entry = copy(file, offset).ok()?;
         let mut held = true;
         for _ in 0..ATTEMPTS {
-            // Between two looks at a state that stays: what is true of the lock is so of this holder.
-            // When in doubt it lives.
-            held = lock::is_held(file, endpoint_byte(slot)).unwrap_or(true);
             let before = entry.state();
+            match before.standing() {
+                // One word tells all of it.
+                Peer::Absent => break,
+                // Between two looks at a state that stays: what is true of the lock is so of this holder.
+                // When in doubt it lives.
+                Peer::Alive => held = lock::is_held(file, endpoint_byte(slot)).unwrap_or(true),
+                Peer::Closed | Peer::Died => {}
+            }
             entry = copy(file, offset).ok()?;
             if entry.state() == before {
                 break;
