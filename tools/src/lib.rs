@@ -6,7 +6,7 @@
 //! | [`mod@bench`] | round trips, one-way latency and streams, each beside a yardstick of the hardware |
 //! | `echo` | the service whose calls are measured |
 //! | [`environment`] | machine, kernel, program, moment: without them a figure means nothing |
-//! | [`operate`] | what channels there are, what is in one, and removing those nobody uses |
+//! | [`operate`] | what channels there are, what is in one, what they do, and removing those nobody uses |
 //! | [`report`] | from histograms to files: percentile tables, logs, a plot, a page |
 //! | [`verify`] | the performance guide's figures, each with ours beside it |
 

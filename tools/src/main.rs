@@ -22,6 +22,8 @@ enum Command {
     List(operate::ListOptions),
     /// Everything about one channel, or what is wrong with it.
     Inspect(operate::InspectOptions),
+    /// All channels, live: how much goes through, how full they are, who holds up whom.
+    Top(operate::TopOptions),
     /// Removes channels that no process has open, with whatever messages are left in them.
     Clean(operate::CleanOptions),
     /// Round trips, one-way latency and streams between two pinned processes.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::List(options) => operate::list(&options),
         Command::Inspect(options) => operate::inspect(&options),
+        Command::Top(options) => operate::top(&options),
         Command::Clean(options) => operate::clean(&options),
         Command::Bench(command) => bench::command(command),
         Command::Verify(options) => verify::command(&options),
