@@ -22,7 +22,8 @@ mod words;
 pub use clean::{Options as CleanOptions, command as clean};
 pub use inspect::{Options as InspectOptions, command as inspect};
 pub use list::{Options as ListOptions, command as list};
-pub use top::{INTERVAL as TOP_INTERVAL, Options as TopOptions, command as top};
+pub(crate) use top::{INTERVAL as TOP_INTERVAL, looks as top_looks};
+pub use top::{Options as TopOptions, command as top};
 
 use anyhow::{Error, Result};
 use std::path::PathBuf;

@@ -301,8 +301,7 @@ impl Survey {
             let producers = first + channel.geometry.discipline().sides().0;
             let sides = first..first + endpoints_of(&channel.geometry);
             let role = |slot| if slot < producers { Role::Producer } else { Role::Consumer };
-            let sides: Vec<_> =
-                sides.filter_map(|slot| Side::read(file, endpoints, slot, role(slot))).collect();
+            let sides = Side::read_all(file, endpoints, sides, role);
             // In a damaged segment, a thousand rings might lie in the same place.
             let flow = if whole { Flow::read(file, &channel, &sides).ok().flatten() } else { None };
             let is_directory =

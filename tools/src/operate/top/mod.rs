@@ -26,12 +26,13 @@ use anyhow::{Result, ensure};
 use model::Counted;
 use screen::Board;
 use std::io::stdout;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use strait_ipc::segment::SegmentName;
 use view::{Sort, View};
 
 /// How often it looks, unless told otherwise.
-pub const INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What to watch, and how to tell.
 #[derive(Clone, Debug, clap::Args)]
@@ -69,7 +70,7 @@ pub fn command(options: &Options) -> Result<()> {
     let possible = Duration::from_millis(10)..=Duration::from_secs(3600);
     ensure!(possible.contains(&interval), "an interval is between 10ms and 1h");
     let json = place.json;
-    let source = Source { place, domain, counted: Counted::default(), last: None, elapsed: None };
+    let source = Source::new(place, domain);
     if json {
         stream::run(source, interval, count, stdout().lock())
     } else {
@@ -89,7 +90,17 @@ struct Source {
     elapsed: Option<Duration>,
 }
 
+/// Looks at all channels in `directory` as the command does; each tells how many there are.
+pub(crate) fn looks(directory: PathBuf) -> impl FnMut() -> Result<usize> {
+    let mut source = Source::new(Place { directory, json: true }, None);
+    move || Ok(source.look()?.rows.len())
+}
+
 impl Source {
+    fn new(place: Place, domain: Option<String>) -> Self {
+        Self { place, domain, counted: Counted::default(), last: None, elapsed: None }
+    }
+
     /// Looks at everything.
     ///
     /// # Errors
