@@ -118,14 +118,6 @@ impl Source {
             place: self.place.describe(self.domain.as_deref(), None).trim_start().to_owned(),
         })
     }
-
-    fn elapsed(&self) -> Option<Duration> {
-        self.elapsed
-    }
-
-    fn directory(&self) -> String {
-        self.place.directory.display().to_string()
-    }
 }
 
 #[cfg(test)]

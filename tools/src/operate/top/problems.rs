@@ -85,6 +85,8 @@ fn of_end(row: &Row, role: &str, end: &End) -> Option<Problem> {
         Some(Part::Lane { unread, .. }) => unread.unwrap_or(0),
         // A dead reader is left behind.
         Some(Part::Reader { .. }) => 0,
+        // Others do what it would have done.
+        None if row.ends().any(|(other, end)| other == role && lives(end)) => 0,
         None => row.unread.unwrap_or(0),
     };
     match end.condition {
@@ -101,6 +103,10 @@ fn of_end(row: &Row, role: &str, end: &End) -> Option<Problem> {
     }
 }
 
+fn lives(end: &End) -> bool {
+    matches!(end.condition, Condition::Alive | Condition::Paused)
+}
+
 /// "receiver pid 4711 feed-handler".
 fn who(role: &str, end: &End) -> String {
     format!("{role} pid {} {}", end.pid, end.program)
@@ -108,9 +114,7 @@ fn who(role: &str, end: &End) -> String {
 
 /// Whom the sender waits for, or soon will.
 pub(super) fn held_up_by(row: &Row) -> Option<String> {
-    let lives = |end: &&End| matches!(end.condition, Condition::Alive | Condition::Paused);
-    let sending = row.senders.iter().any(|end| lives(&end));
-    if !row.is_full() || !sending {
+    if !row.is_full() || !row.senders.iter().any(lives) {
         return None;
     }
     let role = if row.kind == "calls" { "server" } else { "receiver" };
@@ -119,14 +123,15 @@ pub(super) fn held_up_by(row: &Row) -> Option<String> {
         Some(_) => None,
         None => Some(0),
     };
-    let slowest =
-        row.receivers.iter().filter(lives).filter(|end| behind(end).is_some()).max_by_key(behind);
+    let receivers: Vec<&End> = row.receivers.iter().filter(|end| lives(end)).collect();
+    let gating = receivers.iter().copied().filter(|end| behind(end).is_some());
+    let slowest = gating.max_by_key(behind);
     let Some(end) = slowest else {
         return Some(format!("a {role} to come"));
     };
     let paused = if end.condition == Condition::Paused { "paused " } else { "" };
     let who = format!("{paused}{}", who(role, end));
-    let others = row.receivers.iter().filter(lives).count().saturating_sub(1);
+    let others = receivers.len() - 1;
     Some(match &end.part {
         Some(Part::Reader { waits_per_s: Some(rate), .. }) if *rate > 0.0 => {
             format!("{who}, {} times/s", short(*rate))

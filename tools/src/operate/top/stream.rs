@@ -23,9 +23,8 @@ pub(super) fn run(
     mut source: Source,
     interval: Duration,
     count: Option<u64>,
-    to: impl Write,
+    mut to: impl Write,
 ) -> Result<()> {
-    let mut to = to;
     let mut due = Instant::now();
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
@@ -33,8 +32,8 @@ pub(super) fn run(
         let board = source.look()?;
         let line = Line {
             unix_ns: board.unix_ns,
-            elapsed_s: source.elapsed().map(|elapsed| elapsed.as_secs_f64()),
-            directory: source.directory(),
+            elapsed_s: source.elapsed.map(|elapsed| elapsed.as_secs_f64()),
+            directory: source.place.directory.display().to_string(),
             channels: &board.rows,
         };
         match write(&mut to, &line) {
