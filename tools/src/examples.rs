@@ -8,6 +8,7 @@ pub const STRAIT: &str = "\
 Examples:
   strait list                       what channels there are, and who has them
   strait inspect prod orders        everything about one of them
+  strait top                        what goes through them, and who waits for whom
   strait doctor                     whether this machine is set up for them
   strait bench rtt                  how fast they are here";
 
@@ -26,6 +27,20 @@ Examples:
   strait inspect prod .services     what the domain's services offer, and who
   strait inspect --file /dev/shm/strait-1000-prod+orders
                                     a file, whoever made it";
+
+/// Of `top`.
+pub const TOP: &str = "\
+Keys: ? shows them.
+
+With --json, the first line is printed at once and has no rates; all others tell what happened since the
+line before.
+
+Examples:
+  strait top                        all channels in /dev/shm, every second
+  strait top prod --interval 200ms --sort rate
+                                    those of one domain, the busiest first
+  strait top --json --count 2 --interval 5s
+                                    what goes through in five seconds, for programs";
 
 /// Of `clean`.
 pub const CLEAN: &str = "\
@@ -122,6 +137,12 @@ pub const CALL: &str = "\
 Examples:
   strait bench call                 local and through shared memory
   strait bench call --count 60000   fewer calls in each round";
+
+/// Of `bench observed`.
+pub const OBSERVED: &str = "\
+Examples:
+  strait bench observed             what it costs to be looked at
+  strait bench observed --cores 2,3 on two cores of your own";
 
 /// Of `verify`.
 pub const VERIFY: &str = "\

@@ -9,7 +9,7 @@
 //! | [`environment`] | machine, kernel, program, moment: without them a figure means nothing |
 //! | [`examples`] | what every command's `--help` ends with |
 //! | [`manual`] | completions for shells, and pages for `man` |
-//! | [`operate`] | what channels there are, what is in one, and removing those nobody uses |
+//! | [`operate`] | what channels there are, what is in one, what they do, and removing those nobody uses |
 //! | [`report`] | from histograms to files: percentile tables, logs, a plot, a page |
 //! | [`verify`] | the performance guide's figures, each with ours beside it |
 

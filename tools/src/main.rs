@@ -25,6 +25,9 @@ enum Command {
     /// Everything about one channel, or what is wrong with it.
     #[command(after_help = examples::INSPECT)]
     Inspect(operate::InspectOptions),
+    /// All channels, live: how much goes through, how full they are, who holds up whom.
+    #[command(after_help = examples::TOP)]
+    Top(operate::TopOptions),
     /// Removes channels that no process has open, with whatever messages are left in them.
     #[command(after_help = examples::CLEAN)]
     Clean(operate::CleanOptions),
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::List(options) => operate::list(&options)?,
         Command::Inspect(options) => operate::inspect(&options)?,
+        Command::Top(options) => operate::top(&options)?,
         Command::Clean(options) => operate::clean(&options)?,
         Command::Doctor(options) => return doctor::command(&options),
         Command::Bench(command) => bench::command(command)?,

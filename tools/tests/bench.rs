@@ -213,6 +213,7 @@ fn between_threads() {
         ("mpmc", "stream in batches, Strait", 9),
         ("registry", "look up by venue, among 1,000", 7),
         ("call", "shared, 48 B, 8 clients", 13),
+        ("observed", "a look, processor time per channel", 3),
     ] {
         let tiny = ["--rounds", "2", "--count", "1024"];
         let Some(outcome) = run(&[&[bench], &tiny[..]].concat()) else { return };

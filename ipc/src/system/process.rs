@@ -1,6 +1,7 @@
 //! What a process is called, and whether it is paused.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// This process's program: the file name of its executable.
@@ -24,9 +25,13 @@ pub fn exists(pid: u32) -> bool {
 
 /// The letter by which the kernel tells what a process is doing.
 fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // "pid (program) state …", where the program's name may hold anything.
-    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
+    // "pid (program) state …", where the program's name may hold anything; behind it are numbers. It is
+    // there at once, and observers ask often.
+    let mut stat = [0; 512];
+    let len = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut stat).ok()?;
+    let stat = &stat[..len];
+    let behind = stat.iter().rposition(|&byte| byte == b')')? + 1;
+    stat[behind..].iter().find(|byte| !byte.is_ascii_whitespace()).map(|&byte| char::from(byte))
 }
 
 /// Nanoseconds since 1970-01-01 00:00 UTC. They end in the year 2554.

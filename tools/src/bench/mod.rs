@@ -138,6 +138,13 @@ pub enum Command {
         #[command(flatten)]
         options: several::Options,
     },
+    /// Streams while `strait top` looks at them, beside the same streams when nobody does.
+    #[command(after_help = examples::OBSERVED)]
+    Observed {
+        /// How.
+        #[command(flatten)]
+        options: several::Options,
+    },
     /// The second process of a benchmark.
     #[command(hide = true)]
     Partner,
@@ -164,6 +171,7 @@ pub fn command(command: Command) -> Result<()> {
         Command::Mpmc { options } => return several(Bench::Mpmc, &options),
         Command::Registry { options } => return several(Bench::Registry, &options),
         Command::Call { options } => return several(Bench::Call, &options),
+        Command::Observed { options } => return several(Bench::Observed, &options),
         Command::Partner => return setup::answer(),
     };
     let outcome = measure(task, &options)?;

@@ -9,10 +9,10 @@ use strait_ipc::endpoint::{Condition, Role, time};
 use strait_ipc::message::tree::parse;
 use strait_ipc::message::{Fingerprint, type_name};
 use strait_ipc::ring::directory::layout::EntryHead;
-use strait_ipc::ring::geometry::CellFormat;
+use strait_ipc::ring::geometry::{CellFormat, Discipline};
 use strait_ipc::segment::layout::LAYOUT_VERSION;
 use strait_ipc::segment::survey::{
-    ChannelSurvey, HeaderState, HeaderSurvey, OfferSurvey, Side, Usage,
+    ChannelSurvey, Flow, HeaderState, HeaderSurvey, OfferSurvey, Parts, Side, Usage, Values,
 };
 use strait_ipc::segment::{Directory, SegmentError, SegmentName, Survey};
 
@@ -125,25 +125,70 @@ fn describe_channel(page: &mut Page, channel: &ChannelSurvey) {
         return describe_directory(page, channel, offers);
     }
     page.section("ring");
-    page.line("capacity", format!("{} messages", geometry.capacity()));
+    let unit = if geometry.discipline() == Discipline::Latest { "keys" } else { "messages" };
+    page.line("capacity", format!("{} {unit}", geometry.capacity()));
     let kind = if cell == CellFormat::Dense { ", dense" } else { "" };
     let (stride, room) = (cell.stride(), cell.body_bytes());
     page.line("cells", format!("{stride} bytes{kind}, {room} of them for the message"));
     page.line("sides", if geometry.parking() { "may sleep" } else { "never sleep" });
     match &channel.flow {
         None => page.line("contents", "not looked at"),
-        Some(flow) => {
-            let unread = flow.unread.map_or_else(|_| "?".to_owned(), |unread| unread.to_string());
-            page.line("unread", unread);
-            page.line("consumed", flow.consumed);
-            page.line("dropped", flow.dropped);
-            page.line("senders", format!("{} so far", flow.producers));
-            page.line("receivers", format!("{} so far", flow.consumers));
-        }
+        Some(flow) => describe_flow(page, channel, flow),
     }
 
     for (title, role) in [("sender", Role::Producer), ("receiver", Role::Consumer)] {
         describe_sides(page, channel, title, role);
+    }
+}
+
+fn describe_flow(page: &mut Page, channel: &ChannelSurvey, flow: &Flow) {
+    let unread = flow.unread.map_or_else(|_| "?".to_owned(), |unread| unread.to_string());
+    if let Parts::Values(Values { looked_at, set, versions }) = &flow.parts {
+        let known = if *looked_at < channel.geometry.capacity() {
+            format!("{set} of the first {looked_at}")
+        } else {
+            set.to_string()
+        };
+        page.line("values", known);
+        page.line("sets", flow.sent);
+        page.line("senders", format!("{} so far", flow.producers));
+        let had = versions.iter().enumerate().filter(|(_, version)| **version > 0);
+        for (key, version) in had {
+            page.line(&format!("key {key}"), format!("version {version}"));
+        }
+        return;
+    }
+    page.line("sent", flow.sent);
+    page.line("unread", unread);
+    page.line("consumed", flow.consumed);
+    if let Parts::InHand(in_hand) = flow.parts {
+        page.line("in hand", in_hand);
+    }
+    page.line("dropped", flow.dropped);
+    page.line("senders", format!("{} so far", flow.producers));
+    page.line("receivers", format!("{} so far", flow.consumers));
+}
+
+/// What has gone through the part of the ring that belongs to one side.
+fn describe_part(page: &mut Page, channel: &ChannelSurvey, role: Role, index: usize) {
+    match (channel.flow.as_ref().map(|flow| &flow.parts), role) {
+        (Some(Parts::Lanes(lanes)), Role::Producer) => {
+            let Some(lane) = lanes.iter().find(|lane| lane.sender == index) else { return };
+            page.line("sent", lane.sent);
+            page.line("unread", lane.unread.map_or_else(|_| "?".to_owned(), |n| n.to_string()));
+            page.line("dropped", lane.dropped);
+        }
+        (Some(Parts::Readers(readers)), Role::Consumer) => {
+            let Some(reader) = readers.iter().find(|reader| reader.receiver == index) else {
+                return;
+            };
+            let gates = if reader.waited_for { ", and the sender waits for it" } else { "" };
+            let most = reader.most_behind;
+            page.line("behind", format!("{}{gates}; {most} at most so far", reader.behind));
+            page.line("waits", format!("{} by the sender for receivers here", reader.waits));
+            page.line("lost", format!("{} by receivers here", reader.lost));
+        }
+        _ => {}
     }
 }
 
@@ -180,11 +225,17 @@ fn describe_directory(page: &mut Page, channel: &ChannelSurvey, offers: &[OfferS
 fn describe_sides(page: &mut Page, channel: &ChannelSurvey, title: &str, role: Role) {
     let (writers, readers) = channel.geometry.discipline().sides();
     let possible = if role == Role::Producer { writers } else { readers };
+    if possible == 0 {
+        return;
+    }
     if possible == 1 {
         page.section(title);
         match channel.sides(role).next() {
             None => page.line("condition", "?"),
-            Some(side) => describe_side(page, side),
+            Some(side) => {
+                describe_side(page, side);
+                describe_part(page, channel, role, 0);
+            }
         }
         return;
     }
@@ -194,6 +245,7 @@ fn describe_sides(page: &mut Page, channel: &ChannelSurvey, title: &str, role: R
     for (index, side) in channel.sides(role).enumerate().filter(known) {
         page.section(format!("{title} {index}"));
         describe_side(page, side);
+        describe_part(page, channel, role, index);
     }
 }
 
@@ -245,8 +297,8 @@ fn verdict(survey: &Survey) -> Vec<String> {
             Some(offers) => said.extend(about_offers(offers)),
             None => said.extend(channel.sides.iter().filter_map(about_side)),
         }
-        if channel.unread() == Some(channel.geometry.capacity()) {
-            said.push("the ring is full: the receiver is behind by its whole capacity".to_owned());
+        if channel.depth() == Some(channel.geometry.capacity()) {
+            said.push(words::full(channel));
         }
     }
     match survey.usage {

@@ -8,7 +8,9 @@ use strait_ipc::endpoint::{Condition, Role};
 use strait_ipc::message::type_name;
 use strait_ipc::ring::geometry::CellFormat;
 use strait_ipc::segment::Survey;
-use strait_ipc::segment::survey::{ChannelSurvey, Flow, OfferSurvey, Side};
+use strait_ipc::segment::survey::{
+    ChannelSurvey, Flow, LaneFlow, OfferSurvey, Parts, ReaderFlow, Side, Values,
+};
 
 /// Prints one object.
 pub(super) fn print(value: &impl Serialize) -> Result<()> {
@@ -51,7 +53,11 @@ struct Channel {
     cell_bytes: usize,
     /// Whether the channel was made for sides that may sleep.
     parking: bool,
+    /// Messages sent; of latest values, how often one was set.
+    sent: Option<u64>,
     unread: Option<u64>,
+    /// How many messages are in the way of further ones.
+    depth: Option<u64>,
     consumed: Option<u64>,
     dropped: Option<u64>,
     /// How many have been sender, or receiver.
@@ -60,6 +66,14 @@ struct Channel {
     damage: Option<String>,
     senders: Vec<End>,
     receivers: Vec<End>,
+    /// Of lanes and of calls: a ring for each sender that ever was.
+    lanes: Option<Vec<Lane>>,
+    /// Of a broadcast: those that the sender knows.
+    readers: Option<Vec<Reader>>,
+    /// Of several senders and receivers: messages in the hands of receivers.
+    in_hand: Option<u64>,
+    /// Of latest values.
+    values: Option<Keys>,
     /// Of a directory.
     offers: Option<Vec<Offer>>,
 }
@@ -75,6 +89,37 @@ struct Offer {
     /// Whose it is, among the senders.
     member: Option<usize>,
     condition: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Lane {
+    /// Whose it is, among the senders.
+    sender: usize,
+    sent: u64,
+    unread: Option<u64>,
+    dropped: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Reader {
+    /// Who, among the receivers.
+    receiver: usize,
+    present: bool,
+    waited_for: bool,
+    cursor: u64,
+    behind: u64,
+    most_behind: u64,
+    waits: u64,
+    lost: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Keys {
+    /// How many were looked at: the first ones, if there are very many.
+    looked_at: u64,
+    set: u64,
+    /// How often each of the first ones was set.
+    versions: Vec<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +162,7 @@ impl From<&ChannelSurvey> for Channel {
     fn from(channel: &ChannelSurvey) -> Self {
         let cell = channel.geometry.cell();
         let flow = |number: fn(&Flow) -> u64| channel.flow.as_ref().map(number);
+        let parts = channel.flow.as_ref().map(|flow| &flow.parts);
         Self {
             label: channel.label.clone(),
             discipline: words::discipline(channel.geometry.discipline()),
@@ -127,16 +173,58 @@ impl From<&ChannelSurvey> for Channel {
             cell_format: if cell == CellFormat::Dense { "dense" } else { "wide" },
             cell_bytes: cell.stride(),
             parking: channel.geometry.parking(),
+            sent: flow(|flow| flow.sent),
             unread: channel.unread(),
-            consumed: flow(|flow| flow.consumed),
+            depth: channel.depth(),
+            // Of latest values nobody knows.
+            consumed: flow(|flow| flow.consumed)
+                .filter(|_| !matches!(parts, Some(Parts::Values(_)))),
             dropped: flow(|flow| flow.dropped),
             senders_so_far: flow(|flow| flow.producers),
             receivers_so_far: flow(|flow| flow.consumers),
             damage: words::contradiction(channel),
             senders: channel.sides(Role::Producer).map(End::from).collect(),
             receivers: channel.sides(Role::Consumer).map(End::from).collect(),
+            lanes: match parts {
+                Some(Parts::Lanes(lanes)) => Some(lanes.iter().map(Lane::from).collect()),
+                _ => None,
+            },
+            readers: match parts {
+                Some(Parts::Readers(readers)) => Some(readers.iter().map(Reader::from).collect()),
+                _ => None,
+            },
+            in_hand: match parts {
+                Some(&Parts::InHand(in_hand)) => Some(in_hand),
+                _ => None,
+            },
+            values: match parts {
+                Some(Parts::Values(values)) => Some(Keys::from(values)),
+                _ => None,
+            },
             offers: channel.offers.as_ref().map(|offers| offers.iter().map(Offer::from).collect()),
         }
+    }
+}
+
+impl From<&LaneFlow> for Lane {
+    fn from(lane: &LaneFlow) -> Self {
+        let LaneFlow { sender, sent, unread, dropped } = *lane;
+        Self { sender, sent, unread: unread.ok(), dropped }
+    }
+}
+
+impl From<&ReaderFlow> for Reader {
+    fn from(reader: &ReaderFlow) -> Self {
+        let ReaderFlow { receiver, present, waited_for, .. } = *reader;
+        let ReaderFlow { cursor, behind, most_behind, waits, lost, .. } = *reader;
+        Self { receiver, present, waited_for, cursor, behind, most_behind, waits, lost }
+    }
+}
+
+impl From<&Values> for Keys {
+    fn from(values: &Values) -> Self {
+        let Values { looked_at, set, versions } = values.clone();
+        Self { looked_at, set, versions }
     }
 }
 

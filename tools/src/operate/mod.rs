@@ -1,10 +1,11 @@
-//! `strait list`, `strait inspect` and `strait clean`: what channels there are, what is in one, and
-//! removing those nobody uses.
+//! `strait list`, `strait inspect`, `strait top` and `strait clean`: what channels there are, what is in
+//! one, what they do, and removing those nobody uses.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `list.rs` | the table of channels |
 //! | `inspect.rs` | everything about one segment |
+//! | `top/` | all channels, look after look |
 //! | `clean.rs` | removing what nobody uses |
 //! | `json.rs` | the same for programs |
 //! | `words.rs` | the words that all of them use |
@@ -15,11 +16,14 @@ mod clean;
 mod inspect;
 mod json;
 mod list;
+mod top;
 mod words;
 
 pub use clean::{Options as CleanOptions, command as clean};
 pub use inspect::{Options as InspectOptions, command as inspect};
 pub use list::{Options as ListOptions, command as list};
+pub(crate) use top::{INTERVAL as TOP_INTERVAL, looks as top_looks};
+pub use top::{Options as TopOptions, command as top};
 
 use anyhow::{Error, Result};
 use std::path::PathBuf;
@@ -31,7 +35,7 @@ struct Place {
     /// Where the channels' files are
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     directory: PathBuf,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -3,7 +3,7 @@
 use strait_ipc::endpoint::Condition;
 use strait_ipc::ring::geometry::Discipline;
 pub(super) use strait_ipc::segment::kernel::printable;
-use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, OfferSurvey, Usage};
+use strait_ipc::segment::survey::{ChannelSurvey, HeaderState, OfferSurvey, Parts, Usage};
 use strait_ipc::segment::{Fault, SegmentError, Survey};
 
 pub(super) fn condition(condition: Condition) -> &'static str {
@@ -57,6 +57,24 @@ pub(super) fn trouble(survey: &Survey, trouble: &SegmentError) -> String {
 pub(super) fn contradiction(channel: &ChannelSurvey) -> Option<String> {
     let corrupt = channel.flow.as_ref()?.unread.err()?;
     Some(format!("damaged: {corrupt}; end its users and remove the channel"))
+}
+
+/// Whom the sender of a channel waits for, whose ring is full.
+pub(super) fn full(channel: &ChannelSurvey) -> String {
+    let capacity = channel.geometry.capacity();
+    let lanes = channel.flow.as_ref().map(|flow| &flow.parts);
+    match (channel.slowest(), lanes) {
+        (Some(slowest), _) => {
+            let receiver = slowest.receiver;
+            format!("the ring is full: receiver {receiver} is behind by its whole capacity")
+        }
+        (None, Some(Parts::Lanes(lanes))) => {
+            let full = lanes.iter().find(|lane| lane.unread == Ok(capacity));
+            let sender = full.map_or(0, |lane| lane.sender);
+            format!("the ring of sender {sender} is full: the receiver is behind by its capacity")
+        }
+        _ => "the ring is full: the receiver is behind by its whole capacity".to_owned(),
+    }
 }
 
 /// Bytes that have no memory behind them.

@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, Once, PoisonError};
-use strait::Domain;
+use std::time::Duration;
+use strait::{Domain, Join, OnFull, Slow};
 use strait_ipc::directory::{Directory, Offer};
 use strait_ipc::segment::Directory as Files;
 
@@ -39,7 +40,8 @@ fn program() -> PathBuf {
     path
 }
 
-/// In a child: sends three messages, reads one or offers two things, says so, and keeps its side until told to close.
+/// In a child: sends three messages, reads one or offers two things, or begins to send or read on and on;
+/// says so, and keeps its side until told to close.
 #[test]
 fn actor() {
     let Ok(job) = std::env::var(JOB) else { return };
@@ -58,6 +60,39 @@ fn actor() {
             let mut receiver = channel().receiver().unwrap();
             assert_eq!(receiver.recv().unwrap().size, 0);
             Box::new(receiver)
+        }
+        // On and on; what finds no room is dropped.
+        "stream" => {
+            let mut sender = channel().on_full(OnFull::DropNewest).sender().unwrap();
+            std::thread::spawn(move || {
+                loop {
+                    sender.send(&tick(7)).unwrap();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            Box::new(())
+        }
+        "drain" => {
+            let mut receiver = channel().receiver().unwrap();
+            std::thread::spawn(move || while receiver.recv().is_ok() {});
+            Box::new(())
+        }
+        "news" => {
+            let news = domain.broadcast::<u64>(name).capacity(16).readers(4);
+            let mut sender = news.on_full(OnFull::DropNewest).sender().unwrap();
+            std::thread::spawn(move || {
+                loop {
+                    sender.send(&7).unwrap();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            Box::new(())
+        }
+        "subscriber" => {
+            let news = domain.broadcast::<u64>(name).capacity(16).readers(4);
+            let mut receiver = news.receiver(Join::Newest, Slow::Gate).unwrap();
+            std::thread::spawn(move || while receiver.recv().is_ok() {});
+            Box::new(())
         }
         "numbers" => {
             let mut sender = domain.spsc::<u64>(name).capacity(64).dense().sender().unwrap();
@@ -109,6 +144,10 @@ impl Actor {
     pub(crate) fn is_pid(word: &str) -> bool {
         let pids = PIDS.lock().unwrap_or_else(PoisonError::into_inner);
         word.parse().is_ok_and(|pid| pid == std::process::id() || pids.contains(&pid))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn pid(&self) -> Pid {

@@ -4,6 +4,7 @@ use crate::actor::Actor;
 use crate::place::{Place, consumer, producer, said, user};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::process::Command;
+use strait::{Join, OnFull, RecvError, Slow};
 
 #[test]
 fn a_channel_in_use() {
@@ -38,6 +39,7 @@ fn a_channel_in_use() {
     capacity 16 messages
     cells 64 bytes, 48 of them for the message
     sides never sleep
+    sent 3
     unread 2
     consumed 1
     dropped 0
@@ -85,6 +87,7 @@ fn a_channel_whose_processes_died() {
     capacity 16 messages
     cells 64 bytes, 48 of them for the message
     sides never sleep
+    sent 3
     unread 2
     consumed 1
     dropped 0
@@ -324,6 +327,154 @@ fn a_file_that_may_not_be_read() {
         }
         other => eprintln!("a_file_that_may_not_be_read: skipped: {other:?}"),
     }
+}
+
+/// What is said of the ring and its sides, who are in this process.
+fn ring(page: &str) -> String {
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    page.split_once("\nring\n").unwrap().1.replace(program, "[program]")
+}
+
+#[test]
+fn a_broadcast_and_its_readers() {
+    let place = Place::new();
+    let open = || {
+        let news = place.domain("test").broadcast::<u64>("news").capacity(8).readers(3);
+        news.on_full(OnFull::DropNewest)
+    };
+    let mut sender = open().sender().unwrap();
+    let mut demoted = open().receiver(Join::Newest, Slow::Demote).unwrap();
+    (0..20).for_each(|number| sender.send(&number).unwrap());
+    assert!(matches!(demoted.recv(), Err(RecvError::Overrun { .. })));
+    let _gating = open().receiver(Join::Newest, Slow::Gate).unwrap();
+    (0..10).for_each(|number| sender.send(&number).unwrap());
+    let text = place.shows(&["inspect", "test", "news"]);
+    insta::assert_snapshot!(ring(&text), @r"
+    capacity 8 messages
+    cells 64 bytes, 48 of them for the message
+    sides never sleep
+    sent 28
+    unread 8
+    consumed 20
+    dropped 2
+    senders 1 so far
+    receivers 2 so far
+
+    sender
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+
+    receivers, 3 at most
+    taken 2
+
+    receiver 0
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+    behind 12; 16 at most so far
+    waits 0 by the sender for receivers here
+    lost 16 by receivers here
+
+    receiver 1
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+    behind 8, and the sender waits for it; 8 at most so far
+    waits 0 by the sender for receivers here
+    lost 0 by receivers here
+
+    verdict
+    the ring is full: receiver 1 is behind by its whole capacity
+    ");
+    let json = place.json(&["inspect", "test", "news"]);
+    let channel = &json["channels"][0];
+    assert_eq!((&channel["sent"], &channel["depth"]), (&28.into(), &8.into()));
+    let reader = &channel["readers"][1];
+    let numbers = ["receiver", "cursor", "behind", "most_behind", "waits", "lost"];
+    assert_eq!(numbers.map(|key| reader[key].as_u64()), [1, 20, 8, 8, 0, 0].map(Some));
+    assert_eq!((&reader["present"], &reader["waited_for"]), (&true.into(), &true.into()));
+    assert!(channel["readers"][0]["lost"].as_u64() > Some(0), "{channel}");
+}
+
+#[test]
+fn latest_values_and_lanes() {
+    let place = Place::new();
+    let domain = place.domain("test");
+    let mut writer = domain.latest::<u64>("marks").keys(4).writer().unwrap();
+    for (key, value) in [(1, 10), (1, 11), (3, 12)] {
+        writer.set(key, &value).unwrap();
+    }
+    let lanes = || domain.lanes::<u64>("fills").senders(2).capacity(2).on_full(OnFull::DropNewest);
+    let (_one, mut other) = (lanes().sender().unwrap(), lanes().sender().unwrap());
+    (0..5).for_each(|number| other.send(&number).unwrap());
+    let shown = ["marks", "fills"].map(|channel| ring(&place.shows(&["inspect", "test", channel])));
+    insta::assert_snapshot!(shown[0], @r"
+    capacity 4 keys
+    cells 64 bytes, 48 of them for the message
+    sides never sleep
+    values 2
+    sets 3
+    senders 1 so far
+    key 1 version 2
+    key 3 version 1
+
+    sender
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+
+    verdict
+    in order
+    ");
+    insta::assert_snapshot!(shown[1], @r"
+    capacity 2 messages
+    cells 64 bytes, 48 of them for the message
+    sides never sleep
+    sent 2
+    unread 2
+    consumed 0
+    dropped 3
+    senders 2 so far
+    receivers 0 so far
+
+    senders, 2 at most
+    taken 2
+
+    sender 0
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+    sent 0
+    unread 0
+    dropped 0
+
+    sender 1
+    condition alive
+    process [pid] [program]
+    since [time] UTC
+    epoch 1
+    sent 2
+    unread 2
+    dropped 3
+
+    receiver
+    condition absent
+
+    verdict
+    the ring of sender 1 is full: the receiver is behind by its capacity
+    ");
+    let json = place.json(&["list", "test"]);
+    let channel = |index: usize| &json["segments"][index]["channels"][0];
+    assert_eq!(channel(0)["lanes"][1]["dropped"], 3);
+    let values = serde_json::json!({ "looked_at": 4, "set": 2, "versions": [0, 2, 0, 1] });
+    assert_eq!((&channel(1)["values"], channel(1)["consumed"].is_null()), (&values, true));
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn channels_of_several_senders_or_receivers() {
         .collect();
     insta::assert_snapshot!(seen.join("\n"), @r#"
     "fills" "lanes" 3 unread, 0 consumed, senders 2 of 3, receivers 0 of 1
-    "news" "broadcast" null unread, null consumed, senders null of 1, receivers null of 16
+    "news" "broadcast" 0 unread, 0 consumed, senders 1 of 1, receivers 0 of 16
     "work" "mpmc" 5 unread, 0 consumed, senders 1 of 2, receivers 1 of 2
     "#);
     drop(in_hand);

@@ -1,4 +1,4 @@
-//! `strait list`, `strait inspect` and `strait clean` as their users run them: in a directory of
+//! `strait list`, `strait inspect`, `strait top` and `strait clean` as their users run them: in a directory of
 //! their own, beside processes that live, are paused, have closed, or were killed.
 
 mod actor;
@@ -6,6 +6,7 @@ mod clean;
 mod inspect;
 mod list;
 mod place;
+mod top;
 
 use strait::Message;
 

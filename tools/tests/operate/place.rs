@@ -103,6 +103,13 @@ impl Place {
         serde_json::from_str(&said.out).unwrap()
     }
 
+    /// The objects it prints, one in each line.
+    pub(crate) fn json_lines(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let said = self.strait(&[arguments, &["--json"]].concat());
+        assert!(said.ok, "{}", said.err);
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Replaces directory, user, processes, instances and moments; several blanks become one, and a
     /// table's rules none.
     pub(crate) fn redact(&self, text: &str) -> String {

@@ -14,6 +14,7 @@
 //!   0    gate         0: nobody; else which reader, and whether it is waited for
 //!   8    cursor       it reads nothing below this position any more
 //!   16   incarnation  how many readers have had this place
+//!   24   lost         messages that readers here were told they had lost
 //!   128  waits        how often the producer had to wait for it   (the producer writes these)
 //!   136  most_behind  how many messages it was behind at most
 //!
@@ -57,8 +58,10 @@ pub struct ReaderLines {
     pub cursor: AtomicU64,
     /// Number of readers that have had this place; the present one included.
     pub incarnation: AtomicU64,
+    /// Messages that readers at this place were told they had lost. Older programs leave it as it is.
+    pub lost: AtomicU64,
     #[cfg(not(loom))]
-    line0: [AtomicU64; 13],
+    line0: [AtomicU64; 12],
     /// How often the producer had to wait for the readers at this place.
     pub waits: AtomicU64,
     /// How many messages a reader at this place was behind at most, when the producer looked.
@@ -107,6 +110,7 @@ const _: () = {
     assert!(offset_of!(ReaderLines, gate) == 0);
     assert!(offset_of!(ReaderLines, cursor) == 8);
     assert!(offset_of!(ReaderLines, incarnation) == 16);
+    assert!(offset_of!(ReaderLines, lost) == 24);
     assert!(offset_of!(ReaderLines, waits) == 128);
     assert!(offset_of!(ReaderLines, most_behind) == 136);
 };

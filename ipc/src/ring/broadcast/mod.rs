@@ -94,7 +94,7 @@ fn busy(position: u64) -> u64 {
 }
 
 /// The state of a cell that holds the message at `position`.
-fn ready(position: u64) -> u64 {
+pub(crate) fn ready(position: u64) -> u64 {
     2 * position + 2
 }
 

@@ -102,7 +102,7 @@ impl<P: Placement> Reader<P> {
     fn found_no_message(&mut self, found: Look) -> Read<u64> {
         let position = self.position();
         if self.missed != 0 {
-            return Read::Overrun(std::mem::take(&mut self.missed));
+            return Read::Overrun(self.count_missed());
         }
         match found {
             Look::Ready => Read::Message(position),
@@ -131,15 +131,34 @@ impl<P: Placement> Reader<P> {
     #[inline(always)]
     pub fn read<R>(&mut self, copy: impl FnOnce(u64) -> R) -> Read<R> {
         if self.missed != 0 {
-            return Read::Overrun(std::mem::take(&mut self.missed));
+            return Read::Overrun(self.count_missed());
         }
         let read = self.observer.read(copy);
         let behind = self.position() - self.told;
         let empty = matches!(read, Read::Empty);
         if behind >= self.every || empty && behind != 0 {
             self.tell();
+            // Whoever is overrun has come far at once.
+            if let Read::Overrun(lost) = read {
+                self.count_lost(lost);
+            }
         }
         read
+    }
+
+    /// The messages that were gone when it joined, to be told.
+    #[cold]
+    fn count_missed(&mut self) -> u64 {
+        let missed = std::mem::take(&mut self.missed);
+        self.count_lost(missed);
+        missed
+    }
+
+    /// One writer: a plain addition.
+    #[cold]
+    fn count_lost(&self, lost: u64) {
+        let counter = &self.line().lost;
+        counter.store(counter.load(Relaxed).wrapping_add(lost), Relaxed);
     }
 
     /// Tells the producer of all progress; done before waiting.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | this one | [`Survey`]: what was found in one file |
 //! | `side` | [`Side`]: who has a side of a channel, and how that process is |
-//! | `flow` | [`Flow`]: what has gone through a ring, and what is in it |
+//! | `flow` | [`Flow`]: what has gone through a channel, and what is in it |
 //! | `offers` | [`OfferSurvey`]: what stands in a directory |
 //!
 //! The observer is in nobody's way: it takes no lock, maps nothing (a file that is truncated while it
@@ -19,7 +19,7 @@ mod flow;
 mod offers;
 mod side;
 
-pub use flow::Flow;
+pub use flow::{Flow, LaneFlow, Parts, ReaderFlow, Values};
 pub use offers::OfferSurvey;
 pub use side::Side;
 
@@ -119,7 +119,7 @@ pub struct ChannelSurvey {
     pub geometry: Geometry,
     /// Producers, then consumers, as far as they can be read.
     pub sides: Vec<Side>,
-    /// What is in the ring; `None` if it cannot be read, or the segment is damaged.
+    /// What has gone through it; `None` if it cannot be read, the segment is damaged, or it is a directory.
     pub flow: Option<Flow>,
     /// What stands in a directory, the oldest first; `None` if it is none or cannot be read.
     pub offers: Option<Vec<OfferSurvey>>,
@@ -133,7 +133,41 @@ impl ChannelSurvey {
 
     /// Messages that were sent and not read, if that can be known. A directory has none.
     pub fn unread(&self) -> Option<u64> {
-        if self.offers.is_some() { Some(0) } else { self.flow.as_ref()?.unread.ok() }
+        if self.offers.is_some() {
+            return Some(0);
+        }
+        let flow = self.flow.as_ref()?;
+        match &flow.parts {
+            // There may be more.
+            Parts::Values(values) if values.looked_at < self.geometry.capacity() => None,
+            _ => flow.unread.ok(),
+        }
+    }
+
+    /// How many messages of the ring's capacity are in the way of further ones, if that can be known: of
+    /// lanes in the fullest, of a broadcast behind the slowest reader that is waited for. A directory and
+    /// latest values have none: nobody waits there.
+    pub fn depth(&self) -> Option<u64> {
+        let flow = self.flow.as_ref()?;
+        let unread = flow.unread.ok()?;
+        match &flow.parts {
+            Parts::Pair => Some(unread),
+            Parts::Lanes(lanes) => {
+                Some(lanes.iter().filter_map(|lane| lane.unread.ok()).max().unwrap_or(0))
+            }
+            Parts::InHand(in_hand) => Some(unread.saturating_sub(*in_hand)),
+            Parts::Readers(_) => Some(self.slowest().map_or(0, |reader| reader.behind)),
+            Parts::Values(_) => None,
+        }
+    }
+
+    /// Of a broadcast, the reader that is furthest behind, of those that the sender waits for and whose
+    /// processes exist.
+    pub fn slowest(&self) -> Option<&ReaderFlow> {
+        match &self.flow.as_ref()?.parts {
+            Parts::Readers(readers) => flow::broadcast::slowest(readers, &self.sides),
+            _ => None,
+        }
     }
 }
 
@@ -267,8 +301,7 @@ impl Survey {
             let producers = first + channel.geometry.discipline().sides().0;
             let sides = first..first + endpoints_of(&channel.geometry);
             let role = |slot| if slot < producers { Role::Producer } else { Role::Consumer };
-            let sides: Vec<_> =
-                sides.filter_map(|slot| Side::read(file, endpoints, slot, role(slot))).collect();
+            let sides = Side::read_all(file, endpoints, sides, role);
             // In a damaged segment, a thousand rings might lie in the same place.
             let flow = if whole { Flow::read(file, &channel, &sides).ok().flatten() } else { None };
             let is_directory =

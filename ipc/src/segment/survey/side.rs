@@ -8,6 +8,8 @@ use crate::system::lock;
 use std::fs::File;
 use std::io;
 use std::mem::offset_of;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use strait_pools::environment::Peer;
 use strait_pools::sync::Ordering::Relaxed;
 
@@ -26,16 +28,43 @@ pub struct Side {
 const ATTEMPTS: u32 = 16;
 
 impl Side {
-    /// Looks at endpoint `slot` of the table that begins at `table`; `None` if it cannot be read.
-    pub(super) fn read(file: &File, table: u64, slot: u32, role: Role) -> Option<Self> {
-        let offset = table.checked_add(u64::from(slot) * size_of::<EndpointSlot>() as u64);
-        let mut entry = copy(file, offset).ok()?;
+    /// Looks at the endpoints `slots` of the table that begins at `table`, as far as they can be read.
+    pub(super) fn read_all(
+        file: &File,
+        table: u64,
+        slots: Range<u32>,
+        role: impl Fn(u32) -> Role,
+    ) -> Vec<Self> {
+        // At once: most of them are nobody's. A channel has a few hundred at most.
+        let mut bytes = vec![0; slots.len() * SLOT];
+        let first = table.checked_add(u64::from(slots.start) * SLOT as u64);
+        let read = first.is_some_and(|first| file.read_exact_at(&mut bytes, first).is_ok());
+        let known = bytes.chunks_exact(SLOT).map(|entry| read.then(|| decode(entry)));
+        let sides = slots.zip(known);
+        sides.filter_map(|(slot, entry)| Self::read(file, table, slot, role(slot), entry)).collect()
+    }
+
+    /// Looks at endpoint `slot`, of which a copy may be there; `None` if it cannot be read.
+    fn read(
+        file: &File,
+        table: u64,
+        slot: u32,
+        role: Role,
+        known: Option<EndpointSlot>,
+    ) -> Option<Self> {
+        let offset = table.checked_add(u64::from(slot) * SLOT as u64);
+        let mut entry = known.or_else(|| copy(file, offset).ok())?;
         let mut held = true;
         for _ in 0..ATTEMPTS {
-            // Between two looks at a state that stays: what is true of the lock is so of this holder.
-            // When in doubt it lives.
-            held = lock::is_held(file, endpoint_byte(slot)).unwrap_or(true);
             let before = entry.state();
+            match before.standing() {
+                // One word tells all of it.
+                Peer::Absent => break,
+                // Between two looks at a state that stays: what is true of the lock is so of this holder.
+                // When in doubt it lives.
+                Peer::Alive => held = lock::is_held(file, endpoint_byte(slot)).unwrap_or(true),
+                Peer::Closed | Peer::Died => {}
+            }
             entry = copy(file, offset).ok()?;
             if entry.state() == before {
                 break;
@@ -60,10 +89,16 @@ impl Side {
     }
 }
 
+const SLOT: usize = size_of::<EndpointSlot>();
+
 /// A private copy of a slot's entry.
 fn copy(file: &File, offset: Option<u64>) -> io::Result<EndpointSlot> {
-    let bytes: [u8; size_of::<EndpointSlot>()] = read_array(file, offset)?;
-    let words = Reader(&bytes);
+    let bytes: [u8; SLOT] = read_array(file, offset)?;
+    Ok(decode(&bytes))
+}
+
+fn decode(bytes: &[u8]) -> EndpointSlot {
+    let words = Reader(bytes);
     let entry = EndpointSlot::default();
     entry.state.store(words.u64(offset_of!(EndpointSlot, state)), Relaxed);
     entry.role.store(words.u32(offset_of!(EndpointSlot, role)), Relaxed);
@@ -74,5 +109,5 @@ fn copy(file: &File, offset: Option<u64>) -> io::Result<EndpointSlot> {
     for (index, word) in entry.program.iter().enumerate() {
         word.store(words.u64(offset_of!(EndpointSlot, program) + 8 * index), Relaxed);
     }
-    Ok(entry)
+    entry
 }

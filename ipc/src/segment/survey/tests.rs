@@ -11,17 +11,17 @@ use proptest::prelude::*;
 use std::fs::OpenOptions;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-struct Place {
+pub(super) struct Place {
     keep: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let keep = tempfile::Builder::new().prefix("strait-test-").tempdir_in("/dev/shm").unwrap();
         Self { keep }
     }
 
-    fn directory(&self) -> Directory {
+    pub(super) fn directory(&self) -> Directory {
         Directory::from(self.keep.path())
     }
 
@@ -100,7 +100,15 @@ fn a_new_segment() {
     let channel = &survey.channels[0];
     assert_eq!((channel.label.as_str(), channel.fingerprint), ("orders", 7));
     assert_eq!((channel.schema.as_str(), channel.geometry), ("u64", wide(16, 64)));
-    let flow = Flow { unread: Ok(0), consumed: 0, dropped: 0, producers: 0, consumers: 0 };
+    let flow = Flow {
+        sent: 0,
+        unread: Ok(0),
+        consumed: 0,
+        dropped: 0,
+        producers: 0,
+        consumers: 0,
+        parts: Parts::Pair,
+    };
     assert_eq!(channel.flow.as_ref(), Some(&flow));
     for role in [Role::Producer, Role::Consumer] {
         assert_eq!(channel.sides(role).next().unwrap().condition, Condition::Absent);

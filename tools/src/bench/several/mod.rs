@@ -8,6 +8,7 @@
 //! | `latest` | setting and reading a value, alone and under each other's hands |
 //! | `registry` | the registry of services: not a channel, and measured the same way |
 //! | `mpmc` | round trips and streams of the channel of several senders and receivers, one of each |
+//! | `observed` | streams while `strait top` looks at them, and what a look costs |
 //! | `call` | calls of a service: local, through shared memory, one at a time and many |
 //!
 //! What is timed with many receivers is timed on one core, where they take turns: eight of them that
@@ -17,6 +18,7 @@ mod call;
 mod fanout;
 mod latest;
 mod mpmc;
+mod observed;
 pub(crate) mod registry;
 
 use super::clock::{self, Clock};
@@ -58,6 +60,8 @@ pub enum Bench {
     Registry,
     /// Calls of a service.
     Call,
+    /// Streams that somebody looks at.
+    Observed,
 }
 
 /// A ratio to be told: this over that.
@@ -139,6 +143,7 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
             Bench::Mpmc => mpmc::round(options.count, cores.1, clock)?,
             Bench::Registry => registry::round(options.count, cores.1, clock)?,
             Bench::Call => call::round(turn, options.count, cores, clock)?,
+            Bench::Observed => observed::round(turn, options.count, cores, clock)?,
         });
     }
     let (name, ratios, targets): (_, _, &[Target]) = match bench {
@@ -146,6 +151,7 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
         Bench::Latest => ("latest", latest::RATIOS, &[]),
         Bench::Mpmc => ("mpmc", mpmc::RATIOS, &[]),
         Bench::Call => ("call", call::RATIOS, call::TARGETS),
+        Bench::Observed => ("observed", observed::RATIOS, &[]),
         Bench::Registry => ("registry", registry::RATIOS, &[]),
     };
     let outcome = Outcome {
