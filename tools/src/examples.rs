@@ -32,8 +32,8 @@ Examples:
 pub const TOP: &str = "\
 Keys: ? shows them.
 
-With --json, the first line is printed at once and has no rates; all others tell what happened since the
-line before.
+With --json, the first line is printed at once and has no rates; all others tell what happened
+since the line before.
 
 Examples:
   strait top                        all channels in /dev/shm, every second
@@ -142,7 +142,8 @@ Examples:
 pub const OBSERVED: &str = "\
 Examples:
   strait bench observed             what it costs to be looked at
-  strait bench observed --cores 2,3 on two cores of your own";
+  strait bench observed --cores 2,3
+                                    on two cores of your own";
 
 /// Of `verify`.
 pub const VERIFY: &str = "\
