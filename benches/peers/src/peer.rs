@@ -87,11 +87,12 @@ const ALL: &[Peer] = &[
 
 /// Peers that are not built by default: the feature, and what it needs.
 pub(crate) const OPTIONAL: [(&str, &str); 2] = [
-    ("zeromq", "libzmq and its headers: `apt-get install libzmq3-dev pkg-config`"),
+    ("zeromq", "a C++ compiler, with which its crate builds libzmq: `apt-get install g++`"),
     (
         "aeron",
-        "cmake 3.30 or later, a C++ compiler and libclang: `apt-get install g++ libclang-dev`, \
-               `pip install cmake`; its media driver is a third process on the same two cores",
+        "cmake 3.30 or later, a C++ compiler, libclang, libbsd, libuuid and rustfmt: `apt-get install \
+         g++ make libclang-dev libbsd-dev uuid-dev`, `pip install 'cmake>=3.30,<4'`; its \
+         media driver is one more thread, on the same cores if there are only two",
     ),
 ];
 
@@ -174,12 +175,17 @@ impl Peer {
             Pipe => ("pipe", None, "`pipe`, a blocking `read`"),
             Socket => ("socket", None, "`socketpair` of Unix streams, a blocking `read`"),
             #[cfg(feature = "zeromq")]
-            Peer::ZeroMq => ("zeromq", Some("zmq"), "PAIR sockets over `ipc://`"),
+            Peer::ZeroMq => (
+                "zeromq",
+                Some("zmq"),
+                "PAIR sockets over `ipc://`, a blocking `recv`; one I/O thread in each process",
+            ),
             #[cfg(feature = "aeron")]
             Peer::Aeron => (
                 "aeron",
                 Some("rusteron-client"),
-                "an exclusive publication over `aeron:ipc`, shared media driver",
+                "exclusive publications over `aeron:ipc`, `try_claim` and `poll`; of more than 1 KiB, \
+                 `offer` and a fragment assembler; the media driver a thread, `SHARED`, backing off",
             ),
         }
     }

@@ -10,10 +10,14 @@
 //! | [`ringfire`] | ringfire |
 //! | [`kernel`] | pipes, sockets and event counters |
 //! | [`ipc_channel`] | ipc-channel |
+//! | `zeromq` | ZeroMQ, if that feature is on |
+//! | `aeron` | Aeron, if that feature is on |
 //! | [`strait`] | Strait's broadcast, its many-to-many channel, and its services |
 //!
 //! Strait's pair, rtrb and the bare lines are those of `strait bench`.
 
+#[cfg(feature = "aeron")]
+pub(crate) mod aeron;
 pub(crate) mod disruptor;
 pub(crate) mod iceoryx;
 pub(crate) mod ipc_channel;
@@ -22,6 +26,8 @@ pub(crate) mod parcel;
 pub(crate) mod queues;
 pub(crate) mod ringfire;
 pub(crate) mod strait;
+#[cfg(feature = "zeromq")]
+pub(crate) mod zeromq;
 
 use crate::case::{Case, Workload};
 use crate::peer::Peer;
@@ -97,6 +103,22 @@ pub(crate) fn patiently<R>(
     }
 }
 
+/// Does `what` where this thread may run on any core: threads inherit where theirs may, and those that a library
+/// begins should leave the cores alone on which the sides are timed, if there are others.
+#[cfg(any(feature = "aeron", feature = "zeromq"))]
+pub(crate) fn on_any_core<R>(what: impl FnOnce() -> Result<R>) -> Result<R> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let before = sched_getaffinity(None)?;
+    let mut any = CpuSet::new();
+    for core in 0..CpuSet::MAX_CPU {
+        any.set(core);
+    }
+    sched_setaffinity(None, &any)?;
+    let done = what();
+    sched_setaffinity(None, &before)?;
+    done
+}
+
 /// What this process has before the other one begins.
 #[derive(Default)]
 pub(crate) struct Held {
@@ -165,6 +187,10 @@ pub(crate) fn open(
         Peer::Pipe | Peer::Socket => {
             Ok(Box::new(kernel::Bytes::new(ends.context("no descriptors")?, case)))
         }
+        #[cfg(feature = "zeromq")]
+        Peer::ZeroMq => zeromq::open(place),
+        #[cfg(feature = "aeron")]
+        Peer::Aeron => aeron::open(place),
         _ => bail!("{} is not between processes", peer.name()),
     }
 }
