@@ -162,7 +162,8 @@ impl Peer {
             Iceoryx2 => (
                 "iceoryx2",
                 Some("iceoryx2"),
-                "`ipc::Service`, `loan_uninit` and `receive` polled, no overflow, `RetryUntilDelivered`; of more \
+                "`ipc::Service`, `loan_uninit` and `receive` polled; but for round trips, no overflow, and a buffer \
+                 like the others'; of more \
                  than 1 KiB, slices",
             ),
             Iceoryx2Calls => (
