@@ -12,7 +12,7 @@ pub(crate) enum Workload {
     RoundTrip,
     /// Half of one between sides that sleep until woken.
     Asleep,
-    /// The same by way of requests and responses.
+    /// A request there and a response back, one at a time.
     Calls,
     /// A message every so often, timed from when it was due: the open loop.
     Paced,
@@ -21,12 +21,16 @@ pub(crate) enum Workload {
     /// The same in batches of [`BATCH`].
     Batches,
     /// As many as go through to one receiver, which reads them all.
+    #[serde(rename = "fan-out-1")]
     FanOut1,
     /// The same to eight receivers, which take turns on one core.
+    #[serde(rename = "fan-out-8")]
     FanOut8,
     /// As many as go from one sender to one receiver, through what is made for several.
+    #[serde(rename = "mpmc-1")]
     Mpmc1,
     /// The same from two senders to two receivers, of which each message reaches one.
+    #[serde(rename = "mpmc-2")]
     Mpmc2,
 }
 

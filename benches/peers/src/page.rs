@@ -8,8 +8,10 @@ use strait_tools::bench::measured::Figures;
 use strait_tools::bench::outcome::Tail;
 use strait_tools::bench::statistics::Interval;
 
-/// Rounds of ours in one class that make a table.
-const ENOUGH: usize = 2;
+/// Rounds in one class from which a figure is told: fewer are an anecdote.
+fn enough(outcome: &Outcome) -> usize {
+    (outcome.rounds / 5).max(2)
+}
 
 /// Who there is, and in which cases.
 pub(crate) fn list() -> String {
@@ -45,8 +47,8 @@ pub(crate) fn page(outcome: &Outcome) -> String {
             outcome.cases.iter().filter(|found| found.case.workload == workload).collect();
         if !cases.is_empty() {
             page += &format!("\n## {}\n", workload.title());
-            for class in classes(&cases) {
-                page += &table(workload, &cases, class);
+            for class in classes(&cases, enough(outcome)) {
+                page += &table(workload, &cases, class, enough(outcome));
             }
             page += &remarks(&cases);
         }
@@ -63,13 +65,13 @@ within a process only: their two sides share a heap and die together. The placem
 while it was measured, by the raw round trip of a cache line before and after each measurement.";
 
 /// The placement classes that have a table: those in which ours was measured often enough.
-fn classes<'a>(cases: &[&'a CaseOutcome]) -> Vec<&'a str> {
+fn classes<'a>(cases: &[&'a CaseOutcome], enough: usize) -> Vec<&'a str> {
     let mut found = Vec::new();
     for case in cases {
         for class in &case.classes {
             let rounds = class.entry(case.case.workload.ours()).map_or(0, |entry| entry.rounds);
             let name = class.class.as_str();
-            if rounds >= ENOUGH && !found.contains(&name) {
+            if rounds >= enough && !found.contains(&name) {
                 found.push(name);
             }
         }
@@ -77,7 +79,7 @@ fn classes<'a>(cases: &[&'a CaseOutcome]) -> Vec<&'a str> {
     found
 }
 
-fn table(workload: Workload, cases: &[&CaseOutcome], class: &str) -> String {
+fn table(workload: Workload, cases: &[&CaseOutcome], class: &str, enough: usize) -> String {
     let of = |case: &&CaseOutcome| case.class(class).map(|found| found.raw_rtt_ns);
     let raw: Vec<f64> = cases.iter().filter_map(of).collect();
     let span = |raw: &[f64]| {
@@ -98,9 +100,13 @@ fn table(workload: Workload, cases: &[&CaseOutcome], class: &str) -> String {
     for peer in there {
         let cells = cases.iter().map(|case| {
             let entry = case.class(class).and_then(|class| class.entry(peer));
+            let entry = entry.filter(|entry| entry.rounds >= enough);
             entry.map_or_else(|| "–".to_owned(), cell)
         });
         let cells: Vec<String> = cells.collect();
+        if cells.iter().all(|cell| cell == "–") {
+            continue;
+        }
         text += &format!("| {} | {} | {} |\n", peer.name(), peer.between(), cells.join(" | "));
     }
     if workload.is_latency() {
