@@ -7,7 +7,7 @@
 //! └────────┴────────┘└────────┴────────┘     neighbour disturbs nobody
 //! ```
 //!
-//! Behind them lie as many pairs with a payload, and two words to sleep on (see [`futex`](super::futex)).
+//! Behind them lie as many pairs with a payload, and two words to sleep on (see `futex`).
 //!
 //! How fast two given lines are depends on which slice of the last-level cache their addresses hash
 //! to, by some ten percent. So the yardstick moves to another pair every 64 messages, as a ring moves

@@ -4,15 +4,15 @@
 //! |---|---|
 //! | this one | [`Subject`]: the list; [`Messages`]: their type and size; opening both ends |
 //! | [`payload`] | the messages: every word written, every word read and checked |
-//! | [`waiting`] | how the sides of Strait's channels wait |
+//! | `waiting` | how the sides of Strait's channels wait |
 //! | [`lines`] | the yardstick: bare cache lines, and lines with a payload |
-//! | [`memory`] | the yardstick of long messages: buffers written and read in turn |
-//! | [`futex`] | the yardstick of sides that sleep: bare words and the kernel |
+//! | `memory` | the yardstick of long messages: buffers written and read in turn |
+//! | `futex` | the yardstick of sides that sleep: bare words and the kernel |
 //! | [`descriptors`] | what else wakes a process: event counters, pipes, sockets |
-//! | [`typed`] | Strait's typed channels |
-//! | [`call`] | calls of a service of Strait's |
-//! | [`bytes`] | Strait's byte channels, for lengths that have no type here |
-//! | [`peers`] | rtrb, between threads |
+//! | `typed` | Strait's typed channels |
+//! | `call` | calls of a service of Strait's |
+//! | `bytes` | Strait's byte channels, for lengths that have no type here |
+//! | `peers` | rtrb, between threads |
 
 mod bytes;
 pub(super) mod call;
