@@ -36,9 +36,15 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
     Ok("plain, loom and counting builds".to_owned().into())
 }
 
-/// With the optional features that add code; that everything builds without them is for `package`.
+/// With the optional features that add code; that everything builds without them is for `package`. The peers
+/// are linted here, and tested by [`peers`]: to build half a dozen other libraries takes a minute.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
-    run_tests(workspace, Build::Plain, &["--workspace", "--features=strait/tokio"])
+    let all_but_peers = ["--workspace", "--exclude", PEERS, "--features=strait/tokio"];
+    run_tests(workspace, Build::Plain, &all_but_peers)
+}
+
+pub(crate) fn peers(workspace: &Workspace) -> Result<Outcome> {
+    run_tests(workspace, Build::Plain, &["--package", PEERS])
 }
 
 pub(crate) fn budgets(workspace: &Workspace) -> Result<Outcome> {

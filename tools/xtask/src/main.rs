@@ -96,6 +96,8 @@ enum Chore {
     /// The unit tests of pools and rings under AddressSanitizer and ThreadSanitizer, with a nightly
     /// toolchain, where there is one. No part of the gate.
     Sanitize,
+    /// The tests of the program that measures Strait beside others. No part of the gate.
+    Peers,
     /// Packages and builds every published crate as crates.io would.
     Package,
 }
@@ -147,6 +149,10 @@ fn perform(chore: Chore) -> anyhow::Result<bool> {
         }
         Chore::Sanitize => {
             let step = Step::new("sanitize", sanitize::check);
+            return Ok(gate::run(&workspace, &[step], false));
+        }
+        Chore::Peers => {
+            let step = Step::new("peers", checks::peers);
             return Ok(gate::run(&workspace, &[step], false));
         }
         Chore::Ledger { list: true } => return ledger::list(&workspace).map(|()| true),
