@@ -20,8 +20,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use strait::rkyv::{deserialize, rancor};
 use strait::{
-    Broadcast, BroadcastReceiver, BroadcastSender, Condition, Domain, Join, Lanes, LanesReceiver,
-    Receiver, RecvError, Sender, Services, Slow, Spsc, Wait,
+    Broadcast, BroadcastReceiver, BroadcastSender, Domain, Join, Lanes, LanesReceiver, Receiver,
+    RecvError, Sender, Services, Slow, Spsc, Wait,
 };
 
 use crate::answers::{Desk, Note, Record};
@@ -254,10 +254,9 @@ impl FeedEnds {
 
     /// Whether a process that left a note is still there.
     fn is_there(&self, process: u32) -> bool {
-        (0..self.notes.lanes()).filter_map(|lane| self.notes.peer(lane)).any(|peer| {
-            let lives = matches!(peer.condition(), Condition::Alive | Condition::Paused);
-            lives && peer.details().pid == process
-        })
+        (0..self.notes.lanes())
+            .filter_map(|lane| self.notes.peer(lane))
+            .any(|peer| peer.condition().lives() && peer.details().pid == process)
     }
 }
 

@@ -45,6 +45,11 @@ impl Condition {
             Peer::Alive => Self::Alive,
         }
     }
+
+    /// Whether its process exists, and has not left: a paused one keeps the side.
+    pub fn lives(self) -> bool {
+        matches!(self, Self::Alive | Self::Paused)
+    }
 }
 
 impl PeerView {

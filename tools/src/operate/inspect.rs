@@ -171,24 +171,21 @@ fn describe_flow(page: &mut Page, channel: &ChannelSurvey, flow: &Flow) {
 
 /// What has gone through the part of the ring that belongs to one side.
 fn describe_part(page: &mut Page, channel: &ChannelSurvey, role: Role, index: usize) {
-    match (channel.flow.as_ref().map(|flow| &flow.parts), role) {
-        (Some(Parts::Lanes(lanes)), Role::Producer) => {
-            let Some(lane) = lanes.iter().find(|lane| lane.sender == index) else { return };
+    match role {
+        Role::Producer => {
+            let Some(lane) = channel.lane(index) else { return };
             page.line("sent", lane.sent);
             page.line("unread", lane.unread.map_or_else(|_| "?".to_owned(), |n| n.to_string()));
             page.line("dropped", lane.dropped);
         }
-        (Some(Parts::Readers(readers)), Role::Consumer) => {
-            let Some(reader) = readers.iter().find(|reader| reader.receiver == index) else {
-                return;
-            };
+        Role::Consumer => {
+            let Some(reader) = channel.reader(index) else { return };
             let gates = if reader.waited_for { ", and the sender waits for it" } else { "" };
             let most = reader.most_behind;
             page.line("behind", format!("{}{gates}; {most} at most so far", reader.behind));
             page.line("waits", format!("{} by the sender for receivers here", reader.waits));
             page.line("lost", format!("{} by receivers here", reader.lost));
         }
-        _ => {}
     }
 }
 

@@ -143,7 +143,7 @@ fn cells(channel: &ChannelSurvey) -> String {
 
 fn side(channel: &ChannelSurvey, role: Role) -> String {
     // Of several, one that is there.
-    let attached = |side: &&Side| matches!(side.condition, Condition::Alive | Condition::Paused);
+    let attached = |side: &&Side| side.condition.lives();
     let one = channel.sides(role).find(attached).or_else(|| channel.sides(role).next());
     let Some(side) = one else { return "?".to_owned() };
     let others = channel.sides(role).filter(attached).count().saturating_sub(1);

@@ -94,8 +94,7 @@ pub(super) fn other_user(survey: &Survey) -> Option<u32> {
 pub(super) fn note(survey: &Survey) -> String {
     let mut notes = peculiarities(survey);
     let offers = survey.channels.iter().filter_map(|channel| channel.offers.as_ref());
-    let lives =
-        |offer: &&OfferSurvey| matches!(offer.condition, Condition::Alive | Condition::Paused);
+    let lives = |offer: &&OfferSurvey| offer.condition.lives();
     notes.extend(offers.map(|offers| format!("{} offers", offers.iter().filter(lives).count())));
     match survey.usage {
         Usage::Unused if survey.header.is_some() => notes.push("unused".to_owned()),

@@ -32,7 +32,7 @@ use super::layout::{
 };
 use super::name::{Directory, SegmentName};
 use super::spec::{endpoints_of, table_bytes};
-use crate::endpoint::{Condition, Role};
+use crate::endpoint::Role;
 use crate::ring::geometry::{Discipline, Geometry};
 use crate::system::lock;
 use rustix::fs::{AtFlags, CWD, FileType, OFlags, statat};
@@ -159,6 +159,18 @@ impl ChannelSurvey {
             Parts::Readers(_) => Some(self.slowest().map_or(0, |reader| reader.behind)),
             Parts::Values(_) => None,
         }
+    }
+
+    /// Of lanes and of calls, what has gone through the ring of that sender, if there ever was one.
+    pub fn lane(&self, sender: usize) -> Option<&LaneFlow> {
+        let Parts::Lanes(lanes) = &self.flow.as_ref()?.parts else { return None };
+        lanes.iter().find(|lane| lane.sender == sender)
+    }
+
+    /// Of a broadcast, the reader at that place, or the last one there.
+    pub fn reader(&self, receiver: usize) -> Option<&ReaderFlow> {
+        let Parts::Readers(readers) = &self.flow.as_ref()?.parts else { return None };
+        readers.iter().find(|reader| reader.receiver == receiver)
     }
 
     /// Of a broadcast, the reader that is furthest behind, of those that the sender waits for and whose
@@ -335,7 +347,7 @@ impl Survey {
     /// The sides whose processes exist, paused ones included.
     pub fn attached(&self) -> impl Iterator<Item = &Side> {
         let sides = self.channels.iter().flat_map(|channel| &channel.sides);
-        sides.filter(|side| matches!(side.condition, Condition::Alive | Condition::Paused))
+        sides.filter(|side| side.condition.lives())
     }
 
     /// "pid 4711 feed-handler, pid …": who has it open, as far as that is known.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::channel::Spsc;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Condition, Endpoint};
 use crate::ring::geometry::CellFormat;
 use crate::ring::spsc::Corrupt;
 use crate::segment::layout::{ENDPOINT_ACTIVE, ENDPOINT_CLOSED, ENDPOINT_DEAD, EndpointSlot};

@@ -13,7 +13,7 @@ use strait_ipc::segment::Survey;
 use strait_ipc::segment::survey::{ChannelSurvey, LaneFlow, Parts, ReaderFlow, Side};
 
 /// What there is to tell of one channel, or of a file that holds none that can be read.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Row {
     #[serde(skip)]
     pub(super) key: Key,
@@ -164,10 +164,9 @@ pub(super) fn rows(surveys: &[Survey], counted: &mut Counted, elapsed: Duration)
             let mut row =
                 Row { capacity: Some(channel.geometry.capacity()), ..bare(survey, key(index)) };
             let since = before.0.get(&row.key).map(|counters| (counters, elapsed));
-            row.tell(survey, channel, since);
-            if let Some(counters) = Counters::of(channel) {
-                counted.0.insert(row.key.clone(), counters);
-            }
+            let now = Counters::of(channel);
+            row.tell(survey, channel, now.as_ref(), since);
+            counted.0.extend(now.map(|counters| (row.key.clone(), counters)));
             rows.push(row);
         }
     }
@@ -186,23 +185,7 @@ fn bare(survey: &Survey, key: Key) -> Row {
         instance: survey.header.map(|header| format!("{:032x}", header.birth.instance)),
         key,
         kind: "?",
-        type_name: String::new(),
-        capacity: None,
-        sent: None,
-        sent_per_s: None,
-        unread: None,
-        depth: None,
-        dropped: None,
-        dropped_per_s: None,
-        lost: None,
-        lost_per_s: None,
-        values: None,
-        offers: None,
-        held_up_by: None,
-        oldest_death_unix_ns: None,
-        senders: Vec::new(),
-        receivers: Vec::new(),
-        problems: Vec::new(),
+        ..Row::default()
     }
 }
 
@@ -211,6 +194,7 @@ impl Row {
         &mut self,
         survey: &Survey,
         channel: &ChannelSurvey,
+        now: Option<&Counters>,
         since: Option<(&Counters, Duration)>,
     ) {
         // A segment of several channels has labels of its own.
@@ -221,24 +205,20 @@ impl Row {
         self.type_name = words::printable(type_name(&channel.schema));
         self.unread = channel.unread();
         self.depth = channel.depth();
-        let rate = |now: u64, before: fn(&Counters) -> u64| {
-            let (counters, elapsed) = since?;
-            per_second(now, before(counters), elapsed)
-        };
-        if let Some(flow) = &channel.flow {
-            self.sent = Some(flow.sent);
-            self.sent_per_s = rate(flow.sent, |counters| counters.sent);
+        if let (Some(flow), Some(now)) = (&channel.flow, now) {
+            let count = |of: fn(&Counters) -> u64| {
+                let rate = since.and_then(|(then, elapsed)| per_second(of(now), of(then), elapsed));
+                (Some(of(now)), rate)
+            };
+            (self.sent, self.sent_per_s) = count(|counters| counters.sent);
             if let Parts::Values(values) = &flow.parts {
                 self.values = Some(values.set);
                 self.unread = None;
             } else {
-                self.dropped = Some(flow.dropped);
-                self.dropped_per_s = rate(flow.dropped, |counters| counters.dropped);
+                (self.dropped, self.dropped_per_s) = count(|counters| counters.dropped);
             }
-            if let Parts::Readers(readers) = &flow.parts {
-                let lost = readers.iter().fold(0, |sum: u64, reader| sum.wrapping_add(reader.lost));
-                self.lost = Some(lost);
-                self.lost_per_s = rate(lost, Counters::lost);
+            if let Parts::Readers(_) = &flow.parts {
+                (self.lost, self.lost_per_s) = count(Counters::lost);
             }
         }
         if let Some(offers) = &channel.offers {
@@ -308,19 +288,18 @@ fn part(
     index: usize,
     since: Option<(&Counters, Duration)>,
 ) -> Option<Part> {
-    match (&channel.flow.as_ref()?.parts, role) {
-        (Parts::Lanes(lanes), Role::Producer) => {
-            let lane = lanes.iter().find(|lane| lane.sender == index)?;
-            let LaneFlow { sent, unread, dropped, .. } = *lane;
+    match role {
+        Role::Producer => {
+            let LaneFlow { sent, unread, dropped, .. } = *channel.lane(index)?;
             let sent_per_s = since.and_then(|(counters, elapsed)| {
                 // Its first message may have come since.
                 per_second(sent, counters.lanes.get(&index).copied().unwrap_or(0), elapsed)
             });
             Some(Part::Lane { sent, sent_per_s, unread: unread.ok(), dropped })
         }
-        (Parts::Readers(readers), Role::Consumer) => {
-            let reader = readers.iter().find(|reader| reader.receiver == index)?;
-            let ReaderFlow { waited_for, behind, most_behind, waits, lost, .. } = *reader;
+        Role::Consumer => {
+            let ReaderFlow { waited_for, behind, most_behind, waits, lost, .. } =
+                *channel.reader(index)?;
             let rate = |now, before: fn(&ReaderFlow) -> u64| {
                 let (counters, elapsed) = since?;
                 per_second(now, counters.readers.get(&index).map_or(0, before), elapsed)
@@ -335,6 +314,5 @@ fn part(
                 lost_per_s: rate(lost, |reader| reader.lost),
             })
         }
-        _ => None,
     }
 }

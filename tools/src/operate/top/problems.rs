@@ -86,7 +86,7 @@ fn of_end(row: &Row, role: &str, end: &End) -> Option<Problem> {
         // A dead reader is left behind.
         Some(Part::Reader { .. }) => 0,
         // Others do what it would have done.
-        None if row.ends().any(|(other, end)| other == role && lives(end)) => 0,
+        None if row.ends().any(|(other, end)| other == role && end.condition.lives()) => 0,
         None => row.unread.unwrap_or(0),
     };
     match end.condition {
@@ -103,10 +103,6 @@ fn of_end(row: &Row, role: &str, end: &End) -> Option<Problem> {
     }
 }
 
-fn lives(end: &End) -> bool {
-    matches!(end.condition, Condition::Alive | Condition::Paused)
-}
-
 /// "receiver pid 4711 feed-handler".
 fn who(role: &str, end: &End) -> String {
     format!("{role} pid {} {}", end.pid, end.program)
@@ -114,7 +110,7 @@ fn who(role: &str, end: &End) -> String {
 
 /// Whom the sender waits for, or soon will.
 pub(super) fn held_up_by(row: &Row) -> Option<String> {
-    if !row.is_full() || !row.senders.iter().any(lives) {
+    if !row.is_full() || !row.senders.iter().any(|end| end.condition.lives()) {
         return None;
     }
     let role = if row.kind == "calls" { "server" } else { "receiver" };
@@ -123,7 +119,7 @@ pub(super) fn held_up_by(row: &Row) -> Option<String> {
         Some(_) => None,
         None => Some(0),
     };
-    let receivers: Vec<&End> = row.receivers.iter().filter(|end| lives(end)).collect();
+    let receivers: Vec<&End> = row.receivers.iter().filter(|end| end.condition.lives()).collect();
     let gating = receivers.iter().copied().filter(|end| behind(end).is_some());
     let slowest = gating.max_by_key(behind);
     let Some(end) = slowest else {

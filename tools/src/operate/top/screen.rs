@@ -2,7 +2,7 @@
 
 use super::detail::{self, Theme};
 use super::figures::short;
-use super::model::Row;
+use super::model::{End, Row};
 use super::problems::Severity;
 use super::view::View;
 use ratatui::Frame;
@@ -10,6 +10,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Clear, Paragraph, Row as TableRow, Table, TableState, Wrap};
+use std::ops::RangeInclusive;
 
 /// What was found, when, and where.
 #[derive(Debug, Default)]
@@ -104,44 +105,59 @@ fn footer<'a>(view: &View) -> Line<'a> {
     Line::from(format!("q quit  ? help  Enter detail  s sort  {filter}  Space pause  +- interval"))
 }
 
-/// A column, and from which width of the screen on it is shown.
+/// A column, and how wide the screen is where it is shown.
 struct Column {
     title: &'static str,
     width: u16,
-    from: u16,
+    screen: RangeInclusive<u16>,
     right: bool,
     cell: fn(&Row, Theme) -> Cell<'static>,
 }
 
-/// Those between the name and the note.
+/// Those between the name and the note. A bar stands in place of the bare percentage where there is room.
 const COLUMNS: [Column; 7] = [
-    Column { title: "KIND", width: 9, from: 60, right: false, cell: |row, _| Cell::new(row.kind) },
-    Column { title: "RATE/s", width: 6, from: 0, right: true, cell: |row, _| rate(row) },
-    Column { title: "DEPTH", width: 14, from: 80, right: false, cell: bar },
-    Column { title: "DEPTH", width: 5, from: 0, right: true, cell: |row, _| percent(row) },
+    Column {
+        title: "KIND",
+        width: 9,
+        screen: 60..=u16::MAX,
+        right: false,
+        cell: |row, _| Cell::new(row.kind),
+    },
+    Column {
+        title: "RATE/s",
+        width: 6,
+        screen: 0..=u16::MAX,
+        right: true,
+        cell: |row, _| rate(row),
+    },
+    Column { title: "DEPTH", width: 14, screen: 80..=u16::MAX, right: false, cell: bar },
+    Column { title: "DEPTH", width: 5, screen: 0..=79, right: true, cell: |row, _| percent(row) },
     Column {
         title: "DROPS",
         width: 14,
-        from: 70,
+        screen: 70..=u16::MAX,
         right: true,
         cell: |row, _| count(row.dropped, row.dropped_per_s),
     },
     Column {
         title: "LOST",
         width: 14,
-        from: 130,
+        screen: 130..=u16::MAX,
         right: true,
         cell: |row, _| count(row.lost, row.lost_per_s),
     },
-    Column { title: "SIDES", width: 6, from: 90, right: false, cell: |row, _| sides(row) },
+    Column {
+        title: "SIDES",
+        width: 6,
+        screen: 90..=u16::MAX,
+        right: false,
+        cell: |row, _| sides(row),
+    },
 ];
 
 fn table<'a>(shown: &[&Row], width: u16, theme: Theme) -> Table<'a> {
-    let is_shown = |column: &&Column| {
-        // The bar stands in place of the bare percentage.
-        width >= column.from && !(column.title == "DEPTH" && column.from == 0 && width >= 80)
-    };
-    let columns: Vec<&Column> = COLUMNS.iter().filter(is_shown).collect();
+    let columns: Vec<&Column> =
+        COLUMNS.iter().filter(|column| column.screen.contains(&width)).collect();
     let longest = shown.iter().map(|row| row.name().chars().count()).max().unwrap_or(0);
     let most = usize::from(width / 4).max(12);
     let name = u16::try_from(longest.clamp(7, most)).unwrap_or(12);
@@ -225,10 +241,7 @@ fn count(total: Option<u64>, rate: Option<f64>) -> Cell<'static> {
 
 /// "2→1": who is there.
 fn sides(row: &Row) -> Cell<'static> {
-    use strait_ipc::endpoint::Condition::{Alive, Paused};
-    let there = |ends: &[super::model::End]| {
-        ends.iter().filter(|end| matches!(end.condition, Alive | Paused)).count()
-    };
+    let there = |ends: &[End]| ends.iter().filter(|end| end.condition.lives()).count();
     let senders = there(&row.senders);
     Cell::new(match row.kind {
         "?" => String::new(),

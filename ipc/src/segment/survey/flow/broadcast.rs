@@ -2,7 +2,7 @@
 
 use super::cells::Cells;
 use super::{Flow, Parts, Side, read_array, sum};
-use crate::endpoint::{Condition, Role};
+use crate::endpoint::Role;
 use crate::ring::broadcast::layout::{Gate, HeadLines, ReaderLines};
 use crate::ring::broadcast::{MAX_POSITION, ready};
 use crate::ring::spsc::Corrupt;
@@ -81,8 +81,7 @@ pub(in super::super) fn slowest<'a>(
 ) -> Option<&'a ReaderFlow> {
     let receivers: Vec<&Side> = sides.iter().filter(|side| side.role == Role::Consumer).collect();
     let lives = |reader: &&ReaderFlow| {
-        let condition = receivers.get(reader.receiver).map(|side| side.condition);
-        matches!(condition, Some(Condition::Alive | Condition::Paused))
+        receivers.get(reader.receiver).is_some_and(|side| side.condition.lives())
     };
     let gating = readers.iter().filter(|reader| reader.waited_for).filter(lives);
     gating.max_by_key(|reader| reader.behind)

@@ -2,7 +2,6 @@
 
 use super::cells::Cells;
 use super::{Flow, Parts, Side, distance, read_array, sum};
-use crate::endpoint::Condition;
 use crate::ring::layout::{ConsumerLines, ProducerLines};
 use crate::ring::spsc::{Corrupt, ahead};
 use crate::segment::codec::{Channel, Reader};
@@ -83,9 +82,9 @@ impl<'a> Ring<'a> {
         let producer = channel.producer_offset + u64::from(index) * geometry.ring_bytes() as u64;
         let consumer = channel.consumer_offset + geometry.consumer_offset(index) as u64;
         let side = usize::try_from(index).ok().and_then(|index| sides.get(index));
-        let lives = |side: &Side| matches!(side.condition, Condition::Alive | Condition::Paused);
+        let in_order = side.is_some_and(|side| side.condition.lives());
         let cells = Cells::new(file, channel, producer);
-        Self { file, channel, cells, producer, consumer, in_order: side.is_some_and(lives) }
+        Self { file, channel, cells, producer, consumer, in_order }
     }
 
     fn read(&self) -> io::Result<Flow> {
