@@ -2,15 +2,14 @@
 //! loop, percentiles.
 
 use crate::case::{Workload, bytes};
-use crate::outcome::{CaseOutcome, ClassOutcome, Entry, Outcome};
-use crate::page::{rate, time};
+use crate::outcome::{CaseOutcome, ClassOutcome, Outcome, usual};
+use crate::page::figure;
 use crate::peer::Peer;
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
-use strait_tools::bench::measured::Figures;
 use strait_tools::report::{ReportInput, Series, write};
 
 const FONT: &str = "sans-serif";
@@ -53,7 +52,7 @@ fn main_class(case: &CaseOutcome) -> Option<&ClassOutcome> {
         .max_by_key(|class| class.peers.iter().map(|entry| entry.rounds).sum::<usize>())
 }
 
-/// Of the smallest messages that most send, to HdrHistogram's files, a page and a plot.
+/// Of the usual messages, to HdrHistogram's files, a page and a plot.
 fn percentiles(
     folder: &Path,
     workload: Workload,
@@ -62,13 +61,10 @@ fn percentiles(
 ) -> Result<usize> {
     // More than these no eye tells apart.
     const CURVES: usize = 7;
-    let case = cases.iter().find(|case| case.case.size == 64).or(cases.first());
-    let Some((case, class)) = case.and_then(|case| Some((case, main_class(case)?))) else {
+    let Some((case, class)) = usual(cases).and_then(|case| Some((case, main_class(case)?))) else {
         return Ok(0);
     };
-    let mut entries: Vec<&Entry> = class.peers.iter().collect();
-    entries.sort_by(|one, other| one.figures.central().total_cmp(&other.figures.central()));
-    let series = entries.iter().filter_map(|entry| {
+    let series = class.ascending().into_iter().filter_map(|entry| {
         let histogram = entry.samples.as_ref()?.histogram.clone();
         Some(Series { name: entry.peer.name().to_owned(), histogram })
     });
@@ -128,8 +124,7 @@ fn draw(
         let heading = format!("{}, {}", bytes(case.case.size), class.class);
         text(&heading, 16, (16, top + HEADING / 2 + 4), HPos::Left)?;
         top += HEADING;
-        let mut entries: Vec<&Entry> = class.peers.iter().collect();
-        entries.sort_by(|one, other| one.figures.central().total_cmp(&other.figures.central()));
+        let mut entries = class.ascending();
         if !workload.is_latency() {
             entries.reverse();
         }
@@ -155,11 +150,7 @@ fn draw(
             text(entry.peer.name(), 15, (LEFT - 8, middle), HPos::Right)?;
             let bar = [(LEFT, top + 3), (LEFT + length, top + BAR - 3)];
             area.draw(&Rectangle::new(bar, colour.filled()))?;
-            let figure = match entry.figures {
-                Figures::Latency { p50_ns, .. } => time(p50_ns),
-                Figures::Rate { msgs_per_s, .. } => rate(msgs_per_s),
-            };
-            text(&figure, 14, (LEFT + length + 6, middle), HPos::Left)?;
+            text(&figure(entry.figures), 14, (LEFT + length + 6, middle), HPos::Left)?;
             top += BAR;
         }
     }

@@ -100,11 +100,7 @@ impl Contestant {
         match &mut self.both {
             Both::Threads(sides) => play_threads(sides, &exercise, self.clock, far_core),
             Both::Processes { partner, here, .. } => {
-                partner.begin(far_core, self.peer, exercise)?;
-                match here.play(&exercise, Role::Here, self.clock) {
-                    Ok(here) => Ok([here, partner.finish()?]),
-                    Err(error) => Err(partner.failure().unwrap_or(error)),
-                }
+                partner.play(here.as_mut(), far_core, self.peer, exercise, self.clock)
             }
         }
     }

@@ -28,12 +28,13 @@ use case::Case;
 use clap::Parser;
 use outcome::Outcome;
 use peer::Peer;
-use rounds::Plan;
+use rounds::{GAP, Plan};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use strait_tools::bench::clock::Clock;
 use strait_tools::bench::options::pair_of_cores;
 
 /// Measures Strait beside other ways to send messages within a host.
@@ -44,7 +45,7 @@ use strait_tools::bench::options::pair_of_cores;
 #[derive(Debug, Parser)]
 #[command(name = "strait-peers", version, after_help = EXAMPLES)]
 struct Cli {
-    /// Fewer and shorter rounds: some three minutes in place of some twenty
+    /// Fewer and shorter rounds: less than a minute in place of some six
     #[arg(long)]
     quick: bool,
     /// Only these peers and Strait: names as `--list` prints them
@@ -125,6 +126,7 @@ fn plan(cli: &Cli) -> Result<Plan> {
         cores: pair_of_cores(cli.cores, false)?,
         rounds: cli.rounds.unwrap_or(rounds).max(1),
         share: Duration::from_millis(cli.round_ms.unwrap_or(ms)),
+        clock: Clock::calibrate(GAP),
     })
 }
 

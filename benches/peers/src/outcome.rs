@@ -126,6 +126,11 @@ fn version(package: &str) -> Option<String> {
     Some(after.split_once('"')?.0.to_owned())
 }
 
+/// The case whose distributions are told: of the smallest messages that most send.
+pub(crate) fn usual<'a>(cases: &[&'a CaseOutcome]) -> Option<&'a CaseOutcome> {
+    cases.iter().find(|case| case.case.size == 64).or(cases.first()).copied()
+}
+
 impl CaseOutcome {
     fn new(case: Case, rounds: Rounds, classes: &Classes) -> Result<Self> {
         let ours = case.workload.ours();
@@ -172,6 +177,13 @@ impl ClassOutcome {
         })
     }
 
+    /// The shortest times or the lowest rates first.
+    pub(crate) fn ascending(&self) -> Vec<&Entry> {
+        let mut entries: Vec<&Entry> = self.peers.iter().collect();
+        entries.sort_by(|one, other| one.figures.central().total_cmp(&other.figures.central()));
+        entries
+    }
+
     pub(crate) fn entry(&self, peer: Peer) -> Option<&Entry> {
         self.peers.iter().find(|entry| entry.peer == peer)
     }
@@ -211,13 +223,16 @@ impl Entry {
 pub(crate) mod tests {
     use super::*;
     use crate::case::Workload;
+    use crate::rounds::GAP;
     use std::time::Duration;
+    use strait_tools::bench::clock::Clock;
 
     /// A run of one case in which ours takes 100 ns and iceoryx2 four times as long, but for one round in whose
     /// middle the cores were moved; and kanal failed.
     pub(crate) fn example() -> Outcome {
         let case = Case { workload: Workload::RoundTrip, size: 64 };
-        let plan = Plan { quick: true, cores: (0, 1), rounds: 9, share: Duration::from_millis(30) };
+        let (share, clock) = (Duration::from_millis(30), Clock::calibrate(GAP));
+        let plan = Plan { quick: true, cores: (0, 1), rounds: 9, share, clock };
         let mut measured = Vec::new();
         for round in 0..9 {
             for (peer, p50_ns) in [(Peer::Strait, 100.0), (Peer::Iceoryx2, 400.0)] {

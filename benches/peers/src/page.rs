@@ -1,7 +1,7 @@
 //! What a run has shown, for people: Markdown.
 
 use crate::case::{Case, Workload, bytes};
-use crate::outcome::{About, CaseOutcome, ClassOutcome, Entry, Outcome};
+use crate::outcome::{About, CaseOutcome, ClassOutcome, Entry, Outcome, usual};
 use crate::peer::{OPTIONAL, Peer};
 use std::collections::BTreeSet;
 use strait_tools::bench::measured::Figures;
@@ -120,10 +120,7 @@ fn peers_of(class: &ClassOutcome) -> impl Iterator<Item = Peer> {
 }
 
 fn cell(entry: &Entry) -> String {
-    let figure = match entry.figures {
-        Figures::Latency { p50_ns, .. } => time(p50_ns),
-        Figures::Rate { msgs_per_s, .. } => rate(msgs_per_s),
-    };
+    let figure = figure(entry.figures);
     match entry.ours_ahead {
         Some(Interval { median, .. }) if median < 1.0 => {
             format!("{figure} (**{}**)", factor(median))
@@ -133,12 +130,11 @@ fn cell(entry: &Entry) -> String {
     }
 }
 
-/// The distributions of the smallest messages that most send.
+/// The distributions of the usual messages.
 fn tails(cases: &[&CaseOutcome], class: &str) -> String {
-    let Some(case) = cases.iter().find(|case| case.case.size == 64).or(cases.first()) else {
+    let Some((case, found)) = usual(cases).and_then(|case| Some((case, case.class(class)?))) else {
         return String::new();
     };
-    let Some(found) = case.class(class) else { return String::new() };
     let mut text = format!(
         "\nThe distribution at {}, every sample of that placement, clock readings included:\n\n\
          | | p50 | p90 | p99 | p99.9 | p99.99 | max | samples |\n|---|{}\n",
@@ -182,8 +178,16 @@ fn who(peers: &[About]) -> String {
     text
 }
 
+/// The central figure.
+pub(crate) fn figure(figures: Figures) -> String {
+    match figures {
+        Figures::Latency { p50_ns, .. } => time(p50_ns),
+        Figures::Rate { msgs_per_s, .. } => rate(msgs_per_s),
+    }
+}
+
 /// Three digits, and the unit that suits.
-pub(crate) fn time(ns: f64) -> String {
+fn time(ns: f64) -> String {
     match ns {
         1e6.. => format!("{} ms", digits(ns / 1e6)),
         1e4.. => format!("{} µs", digits(ns / 1e3)),
@@ -191,7 +195,7 @@ pub(crate) fn time(ns: f64) -> String {
     }
 }
 
-pub(crate) fn rate(per_s: f64) -> String {
+fn rate(per_s: f64) -> String {
     match per_s {
         1e6.. => format!("{} M/s", digits(per_s / 1e6)),
         _ => format!("{} k/s", digits(per_s / 1e3)),

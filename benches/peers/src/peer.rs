@@ -1,10 +1,13 @@
 //! Who is measured, and in which cases.
 
 use crate::case::{Case, LONG, Workload};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// A way to send messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Peer {
     /// Strait's channel of one sender and one receiver, both polling.
@@ -59,32 +62,6 @@ use Peer::{
     StraitService,
 };
 
-const ALL: &[Peer] = &[
-    Strait,
-    StraitAsleep,
-    StraitService,
-    StraitBroadcast,
-    StraitMpmc,
-    Raw,
-    Rtrb,
-    RtrbChunks,
-    ArrayQueue,
-    Crossbeam,
-    Kanal,
-    Disruptor,
-    Ringfire,
-    Iceoryx2,
-    Iceoryx2Calls,
-    IpcChannel,
-    Eventfd,
-    Pipe,
-    Socket,
-    #[cfg(feature = "zeromq")]
-    Peer::ZeroMq,
-    #[cfg(feature = "aeron")]
-    Peer::Aeron,
-];
-
 /// Peers that are not built by default: the feature, and what it needs.
 pub(crate) const OPTIONAL: [(&str, &str); 2] = [
     ("zeromq", "a C++ compiler, with which its crate builds libzmq: `apt-get install g++`"),
@@ -98,7 +75,7 @@ pub(crate) const OPTIONAL: [(&str, &str); 2] = [
 
 impl Peer {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        ALL.iter().copied()
+        Self::value_variants().iter().copied()
     }
 
     /// Its name on the command line, in tables and in JSON; the crate that it comes from; what it is, and how it is

@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Time for each thing measured in a round.
     pub(crate) share: Duration,
+    pub(crate) clock: Clock,
 }
 
 /// One peer in one round.
@@ -54,7 +55,7 @@ pub(crate) struct Rounds {
 }
 
 /// Beyond this a side is said to have missed its core.
-const GAP: Duration = Duration::from_micros(1);
+pub(crate) const GAP: Duration = Duration::from_micros(1);
 
 /// Round trips of the first look at a peer's cost.
 const FEW: u64 = 16;
@@ -65,16 +66,11 @@ const PROBE: (u64, u64) = (64, 64);
 /// Measures `peers` in a case.
 pub(crate) fn run(case: Case, peers: &[Peer], plan: Plan) -> Result<Rounds> {
     clock::pin(plan.cores.0)?;
-    let mut bench = Bench {
-        case,
-        plan,
-        clock: Clock::calibrate(GAP),
-        probe: Contestant::open(case, Peer::Raw, Clock::calibrate(GAP))?,
-        cost: BTreeMap::new(),
-    };
+    let probe = Contestant::open(case, Peer::Raw, plan.clock)?;
+    let mut bench = Bench { case, plan, probe, cost: BTreeMap::new() };
     let (mut there, mut failed) = (Vec::new(), BTreeMap::new());
     for &peer in peers {
-        match Entrant::open(case, peer, bench.clock) {
+        match Entrant::open(case, peer, plan.clock) {
             Ok(entrant) => there.push(entrant),
             Err(error) => fail(&mut failed, case, peer, &error)?,
         }
@@ -141,7 +137,6 @@ impl Entrant {
 struct Bench {
     case: Case,
     plan: Plan,
-    clock: Clock,
     probe: Contestant,
     /// Nanoseconds that a round trip or a message takes.
     cost: BTreeMap<Peer, f64>,
@@ -157,7 +152,7 @@ impl Bench {
         let (block, blocks) = PROBE;
         let far = self.far();
         let [here, _] = bounce(&mut self.probe, block, block, blocks, 0, far)?;
-        central(&here, self.clock)
+        central(&here, self.plan.clock)
     }
 
     fn measure(&mut self, entrant: &mut Entrant) -> Result<(Figures, Option<Samples>)> {
@@ -184,21 +179,20 @@ impl Bench {
             Some(&cost) => cost,
             None => {
                 // Enough to touch every cell once, unless each trip takes a system call or two.
-                bounce(pair, FEW, 1, FEW, 0, far)?;
-                let [here, _] = bounce(pair, FEW, 1, FEW, 0, far)?;
-                let cost = central(&here, self.clock)?;
+                let [here, _] = bounce(pair, 2 * FEW, 1, FEW, 0, far)?;
+                let cost = central(&here, self.plan.clock)?;
                 let cells = (self.case.capacity() as u64).min(self.fitting(cost));
                 let [here, _] = bounce(pair, 2 * cells, 1, FEW, 0, far)?;
-                central(&here, self.clock)?
+                central(&here, self.plan.clock)?
             }
         };
         // Half of the share without clock readings inside, so that reading the clock does not count.
         let half = (self.fitting(cost) / 2).max(FEW);
         let block = (half / 16).clamp(1, 64);
         let [here, there] = bounce(pair, block, block, half / block, half.min(1 << 20), far)?;
-        let middle = central(&here, self.clock)?;
+        let middle = central(&here, self.plan.clock)?;
         self.cost.insert(pair.peer, middle);
-        let samples = Samples::collect(&here, &there, self.clock)?;
+        let samples = Samples::collect(&here, &there, self.plan.clock)?;
         Ok((samples.figures(Some(middle)), Some(samples)))
     }
 
@@ -206,7 +200,7 @@ impl Bench {
         let mut pass = |bench: &Self, measured| {
             let plan = Wakes { first: pair.next(), warm_up: FEW, measured };
             let [here, there] = pair.play(Exercise::Wakes(plan), plan.total(), bench.far())?;
-            Samples::collect(&here, &there, bench.clock)
+            Samples::collect(&here, &there, bench.plan.clock)
         };
         // A hop is half of what it takes.
         let hop = pass(self, FEW)?.quantile(0.5);
@@ -215,15 +209,15 @@ impl Bench {
     }
 
     fn paced(&self, pair: &mut Contestant) -> Result<(Figures, Option<Samples>)> {
-        let period = 1e9 / PACE / self.clock.ns(1);
+        let period = 1e9 / PACE / self.plan.clock.ns(1);
         let measured = self.fitting(1e9 / PACE).max(100);
         let warm_up = measured / 10;
         // Time for both sides to get ready: the samples' memory is touched beforehand.
         let ready = Duration::from_millis(2) + Duration::from_nanos(20 * measured);
-        let start = ticks() + self.clock.ticks_in(ready);
+        let start = ticks() + self.plan.clock.ticks_in(ready);
         let plan = OneWay { first: pair.next(), warm_up, measured, start, period };
         let [here, there] = pair.play(Exercise::OneWay(plan), plan.total(), self.far())?;
-        let samples = Samples::collect(&here, &there, self.clock)?;
+        let samples = Samples::collect(&here, &there, self.plan.clock)?;
         Ok((samples.figures(None), Some(samples)))
     }
 
@@ -233,7 +227,7 @@ impl Bench {
         let mut pass = |bench: &Self, warm_up, measured| {
             let plan = Stream { first: pair.next(), warm_up, measured, batch };
             let [here, _] = pair.play(Exercise::Stream(plan), plan.total(), bench.far())?;
-            Ok::<_, anyhow::Error>(rate(&here, bench.case.size, bench.clock))
+            Ok::<_, anyhow::Error>(rate(&here, bench.case.size, bench.plan.clock))
         };
         let cost = match self.cost.get(&peer) {
             Some(&cost) => cost,
@@ -249,7 +243,7 @@ impl Bench {
         let cost = self.cost.get(&peer).copied();
         let count = cost.map_or(1 << 14, |cost| self.fitting(cost).max(1 << 12));
         let spent = crowd::run(peer, sides, count, self.plan.cores)?;
-        let each = self.clock.ns(spent) / count as f64;
+        let each = self.plan.clock.ns(spent) / count as f64;
         self.cost.insert(peer, each);
         if cost.is_none() {
             return self.crowd(peer);

@@ -79,21 +79,34 @@ impl<S: Serialize> Partner<S> {
 
     /// Has it begin an exercise on a core; it is waiting for the first message, or sends it, on
     /// return.
-    ///
-    /// # Errors
-    ///
-    /// It has ended.
-    pub fn begin(&mut self, core: usize, subject: S, exercise: Exercise) -> Result<()> {
+    fn begin(&mut self, core: usize, subject: S, exercise: Exercise) -> Result<()> {
         self.tell(&Order { core, subject, exercise })?;
         self.ready()
     }
 
-    /// What it saw in the exercise that it was given.
+    /// Both processes do `exercise`, this one with the side `here`; what this one saw, and the other.
     ///
     /// # Errors
     ///
-    /// That of its side.
-    pub fn finish(&mut self) -> Result<Observed> {
+    /// That of either side.
+    pub fn play(
+        &mut self,
+        here: &mut dyn Player,
+        core: usize,
+        subject: S,
+        exercise: Exercise,
+        clock: Clock,
+    ) -> Result<[Observed; 2]> {
+        self.begin(core, subject, exercise)?;
+        match here.play(&exercise, Role::Here, clock) {
+            Ok(here) => Ok([here, self.finish()?]),
+            // Its account of a failure is worth more than ours of the consequences.
+            Err(error) => Err(self.failure().unwrap_or(error)),
+        }
+    }
+
+    /// What it saw in the exercise that it was given.
+    fn finish(&mut self) -> Result<Observed> {
         match self.reply()? {
             Reply::Done(observed) => Ok(observed),
             other => bail!("the second process said {other:?} where it should have finished"),

@@ -273,12 +273,8 @@ impl Bench {
                 self.far_core,
             );
         }
-        self.partner.begin(self.far_core, subject, exercise)?;
-        match self.sides.side(subject)?.play(&exercise, Role::Here, self.clock) {
-            Ok(here) => Ok([here, self.partner.finish()?]),
-            // Its account of a failure is worth more than ours of the consequences.
-            Err(error) => Err(self.partner.failure().unwrap_or(error)),
-        }
+        let here = self.sides.side(subject)?;
+        self.partner.play(here, self.far_core, subject, exercise, self.clock)
     }
 
     fn bounce(&mut self, subject: Subject, blocks: u64, stamped: u64) -> Result<[Observed; 2]> {

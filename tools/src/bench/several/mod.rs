@@ -168,6 +168,15 @@ pub fn command(bench: Bench, options: &Options) -> Result<String> {
     Ok(if options.json { serde_json::to_string(&outcome)? } else { outcome.text() })
 }
 
+/// All of them, beginning with another each round.
+fn in_turn<T>(turn: u64, all: &[T]) -> impl Iterator<Item = &T> {
+    // Less than there are.
+    #[allow(clippy::cast_possible_truncation)]
+    let first = (turn % all.len() as u64) as usize;
+    let (later, sooner) = all.split_at(first);
+    sooner.iter().chain(later)
+}
+
 fn medians(rows: &[Row]) -> BTreeMap<&'static str, f64> {
     let names = rows.first().into_iter().flat_map(BTreeMap::keys);
     let of = |name| {

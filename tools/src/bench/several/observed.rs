@@ -3,16 +3,16 @@
 //! Two cores may be all there are, so whoever looks shares the sender's: what it takes is taken from the
 //! stream. On a core of its own it takes less.
 
-use super::{Body, Ratio, Row};
+use super::{Body, Ratio, Row, in_turn};
 use crate::bench::clock::{self, Clock, ticks};
 use crate::operate::{TOP_INTERVAL, top_looks};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use rustix::time::{ClockId, clock_gettime};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use strait_ipc::channel::{Broadcast, Join, Slow, Spsc};
 use strait_ipc::segment::Directory;
+use tempfile::TempDir;
 
 pub(super) const RATIOS: &[Ratio] = &[
     ("SPSC, a look every second", "SPSC, nobody looks"),
@@ -49,7 +49,7 @@ struct Place {
     near: usize,
     far: usize,
     clock: Clock,
-    files: PathBuf,
+    files: TempDir,
 }
 
 /// Everything once, beginning with another each time. Streams are of `count` messages at least, and take as
@@ -60,28 +60,19 @@ pub(super) fn round(
     (near, far): (usize, usize),
     clock: Clock,
 ) -> Result<Row> {
-    let files = Path::new("/dev/shm").join(format!("strait-bench.{}", std::process::id()));
-    std::fs::create_dir_all(&files).with_context(|| files.display().to_string())?;
+    let files = tempfile::Builder::new().prefix("strait-bench-").tempdir_in("/dev/shm")?;
     let place = Place { count, near, far, clock, files };
     let mut row = Row::new();
-    let (later, sooner) = MEASURED.split_at(usize::try_from(turn)? % MEASURED.len());
-    for (name, stream, interval) in sooner.iter().chain(later) {
+    for (name, stream, interval) in in_turn(turn, MEASURED) {
         row.insert(name, stream(&place, *interval)?);
     }
     row.insert("a look, processor time per channel", look(&place)?);
     Ok(row)
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Left behind, it is in nobody's way.
-        let _ = std::fs::remove_dir_all(&self.files);
-    }
-}
-
 impl Place {
     fn directory(&self) -> Directory {
-        Directory::from(self.files.as_path())
+        Directory::from(self.files.path())
     }
 
     /// Nanoseconds per message of what `send` sends and `receive` receives on the other core, while
@@ -132,7 +123,7 @@ impl Place {
     /// Looks in the middle of each interval, as `strait top` does, until it is over.
     fn look_every(&self, interval: Duration, over: &AtomicBool) -> Result<()> {
         clock::pin(self.near)?;
-        let mut look = top_looks(self.files.clone());
+        let mut look = top_looks(self.files.path().to_owned());
         let mut due = Instant::now() + interval / 2;
         loop {
             while Instant::now() < due {
@@ -175,15 +166,13 @@ fn look(place: &Place) -> Result<f64> {
         (0..200).try_for_each(|number| sender.send(&Body::of(number)))?;
         sides.push((sender, receiver));
     }
-    let mut look = top_looks(place.files.clone());
+    let mut look = top_looks(place.files.path().to_owned());
     look()?;
     let began = processor_ns();
     for _ in 0..TIMES {
         look()?;
     }
     let spent = processor_ns() - began;
-    drop(sides);
-    std::fs::remove_dir_all(&place.files)?;
     Ok(spent as f64 / f64::from(TIMES * CHANNELS))
 }
 

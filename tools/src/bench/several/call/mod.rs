@@ -18,7 +18,7 @@ mod local;
 mod trips;
 
 use super::Figure::{Added, Ratio, Time};
-use super::{Row, Target};
+use super::{Row, Target, in_turn};
 use crate::bench::clock::{self, Clock, ticks};
 use crate::bench::statistics::median;
 use crate::echo::{self, EchoClient, SCHEMA, Serving};
@@ -109,9 +109,7 @@ pub(super) fn round(
 ) -> Result<Row> {
     let place = Place { count, near, far, clock };
     let mut row = local::round(&place)?;
-    let first = usize::try_from(turn)? % MEASURED.len();
-    let (later, sooner) = MEASURED.split_at(first);
-    for (name, measure) in sooner.iter().chain(later) {
+    for (name, measure) in in_turn(turn, MEASURED) {
         row.insert(name, measure(&place)?);
     }
     Ok(row)
